@@ -1,0 +1,228 @@
+"""Detections: the one result type. Arrays inside; everything after the detector takes and gives it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import supervision as sv
+
+#: What became of a region: found under a label, an insect that no label fits, or not an insect.
+STATUSES = ("found", "other", "background")
+FOUND, OTHER, BACKGROUND = range(3)
+
+
+@dataclass(frozen=True)
+class PhotoRecord:
+    """One photo that stands in a result, with or without detections; `reason` is set where it could not be read."""
+
+    name: str
+    width: int = 0
+    height: int = 0
+    taken: datetime | None = None
+    trap: str | None = None
+    camera: str | None = None
+    gps: tuple[float, float] | None = None
+    mm_per_pixel: float | None = None
+    notes: tuple[str, ...] = ()
+    reason: str | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether the photo could not be read."""
+        return self.reason is not None
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Scored regions of one or more photos.
+
+    Attributes
+    ----------
+    photos : tuple of PhotoRecord
+        Every photo asked for, also those without regions and those that failed.
+    label_names : tuple of str
+        The labels of the prompt set, in its order.
+    photo_index : ndarray, shape (n,), int32
+        Which of `photos` a region belongs to.
+    boxes : ndarray, shape (n, 4), float32
+        xyxy in pixels of the upright photo.
+    label_index : ndarray, shape (n,), int32
+        The best label of each region, whatever its status.
+    status : ndarray, shape (n,), int8
+        `FOUND`, `OTHER` (an insect, but no label reached its threshold) or `BACKGROUND` (a negative won).
+    scores : ndarray, shape (n,), float32
+        Score of the best label, 0 to 1.
+    insect : ndarray, shape (n,), float32
+        Probability that the region is not background, 0 to 1.
+    objectness : ndarray, shape (n,), float32
+        The proposer's own ordering.
+    margin : ndarray, shape (n,), float32
+        Score of the best label minus that of the runner-up label (the score itself where there is one label).
+    length_px : ndarray, shape (n,), float32
+        Long side of the smallest rotated rectangle around the outline, or of the box; pixels.
+    length_mm : ndarray, shape (n,), float32
+        The same in millimetres; NaN where the scale is unknown.
+    outlines : tuple of n (ndarray of shape (k, 2), float32, or None)
+    provenance : dict
+        What produced the result: versions, encoder, proposer, prompt-set hash, thresholds.
+    """
+
+    photos: tuple[PhotoRecord, ...]
+    label_names: tuple[str, ...]
+    photo_index: np.ndarray
+    boxes: np.ndarray
+    label_index: np.ndarray
+    status: np.ndarray
+    scores: np.ndarray
+    insect: np.ndarray
+    objectness: np.ndarray
+    margin: np.ndarray
+    length_px: np.ndarray
+    length_mm: np.ndarray
+    outlines: tuple[np.ndarray | None, ...]
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        types = {"photo_index": np.int32, "label_index": np.int32, "status": np.int8}
+        count = len(np.asarray(self.photo_index))
+        for name in ARRAYS:
+            array = np.asarray(getattr(self, name), dtype=types.get(name, np.float32))
+            array = array.reshape(-1, 4) if name == "boxes" else array.reshape(-1)
+            if len(array) != count:
+                raise ValueError(f"{name} has {len(array)} rows, photo_index has {count}")
+            object.__setattr__(self, name, array)
+        if len(self.outlines) != count:
+            raise ValueError(f"{len(self.outlines)} outlines for {count} regions")
+
+    def __len__(self) -> int:
+        return len(self.photo_index)
+
+    @classmethod
+    def empty(
+        cls,
+        photos: Sequence[PhotoRecord] = (),
+        label_names: Sequence[str] = (),
+        provenance: dict[str, Any] | None = None,
+    ) -> Detections:
+        """A result without regions, such as that of a photo that failed."""
+        arrays: dict[str, Any] = {name: np.zeros((0, 4) if name == "boxes" else 0) for name in ARRAYS}
+        return cls(
+            photos=tuple(photos), label_names=tuple(label_names), outlines=(), provenance=provenance or {}, **arrays
+        )
+
+    def __getitem__(self, index: np.ndarray | slice) -> Detections:
+        """Select regions by a boolean mask, an integer array or a slice; every photo stays listed."""
+        chosen = np.arange(len(self))[index]
+        arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in ARRAYS}
+        return replace(self, outlines=tuple(self.outlines[i] for i in chosen), **arrays)
+
+    def of_photo(self, index: int) -> Detections:
+        """The regions of one photo, as a result with that photo alone."""
+        part = self[self.photo_index == index]
+        return replace(part, photos=(self.photos[index],), photo_index=np.zeros(len(part), np.int32))
+
+    def filter(
+        self, *, label: str | None = None, min_score: float | None = None, status: int | Sequence[int] | None = None
+    ) -> Detections:
+        """Regions that fit all conditions given.
+
+        Raises
+        ------
+        KeyError
+            `label` is not one of `label_names`.
+        """
+        keep = np.ones(len(self), bool)
+        if label is not None:
+            if label not in self.label_names:
+                raise KeyError(f"no label {label!r}; labels are {', '.join(self.label_names)}")
+            keep &= self.label_index == self.label_names.index(label)
+        if min_score is not None:
+            keep &= self.scores >= min_score
+        if status is not None:
+            keep &= np.isin(self.status, np.atleast_1d(status))
+        return self[keep]
+
+    @property
+    def found(self) -> Detections:
+        """Only the regions counted under a label."""
+        return self.filter(status=FOUND)
+
+    @classmethod
+    def concat(cls, parts: Sequence[Detections]) -> Detections:
+        """Join the results of several photos, which must share their labels.
+
+        Raises
+        ------
+        ValueError
+            The parts have different labels.
+        """
+        if not parts:
+            return cls.empty()
+        if any(part.label_names != parts[0].label_names for part in parts):
+            raise ValueError("results with different labels cannot be joined; score them with one prompt set")
+        offsets = np.cumsum([0] + [len(part.photos) for part in parts[:-1]])
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in ARRAYS}
+        arrays["photo_index"] = np.concatenate([p.photo_index + o for p, o in zip(parts, offsets, strict=True)])
+        return cls(
+            photos=tuple(photo for part in parts for photo in part.photos),
+            label_names=parts[0].label_names,
+            outlines=tuple(outline for part in parts for outline in part.outlines),
+            provenance=parts[0].provenance,
+            **arrays,
+        )
+
+    def counts(self) -> pd.DataFrame:
+        """Found regions per photo (rows, in order) and label (columns); failed photos have missing values."""
+        table = np.zeros((len(self.photos), len(self.label_names)), np.int64)
+        found = self.status == FOUND
+        np.add.at(table, (self.photo_index[found], self.label_index[found]), 1)
+        frame = pd.DataFrame(table, columns=list(self.label_names), dtype="Int64")
+        frame.insert(0, "photo", [photo.name for photo in self.photos])
+        frame.loc[[photo.failed for photo in self.photos], list(self.label_names)] = pd.NA
+        return frame
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row a region, in photo order; lengths in the units that the column names give."""
+        photo = [self.photos[i] for i in self.photo_index]
+        return pd.DataFrame(
+            {
+                "photo": [p.name for p in photo],
+                "trap": [p.trap for p in photo],
+                "taken": pd.Series([p.taken for p in photo], dtype="datetime64[s]"),
+                "label": [self.label_names[i] for i in self.label_index],
+                "status": [STATUSES[s] for s in self.status],
+                "score": self.scores,
+                "margin": self.margin,
+                "insect": self.insect,
+                "objectness": self.objectness,
+                "x1": self.boxes[:, 0],
+                "y1": self.boxes[:, 1],
+                "x2": self.boxes[:, 2],
+                "y2": self.boxes[:, 3],
+                "length_px": self.length_px,
+                "length_mm": self.length_mm,
+            }
+        )
+
+    def to_supervision(self) -> sv.Detections:
+        """The same regions as `supervision.Detections`; data holds the label name and the length."""
+        return sv.Detections(
+            xyxy=self.boxes.copy(),
+            confidence=self.scores.copy(),
+            class_id=self.label_index.astype(int),
+            data={
+                "class_name": np.array([self.label_names[i] for i in self.label_index], dtype=object),
+                "length_mm": self.length_mm.copy(),
+                "photo_index": self.photo_index.copy(),
+            },
+        )
+
+
+ARRAYS = tuple(
+    f.name for f in fields(Detections) if f.name not in ("photos", "label_names", "outlines", "provenance")
+)

@@ -1,0 +1,38 @@
+"""Errors for the person at the keyboard: what was wrong, where, and what to do about it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class AgriClipError(Exception):
+    """Base of every error that a user can cause or mend; its text is shown as it is, without a traceback."""
+
+
+class PhotoError(AgriClipError):
+    """A photo that cannot be read. The rest of a batch goes on without it.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file, or a name for a picture that has no file.
+    reason : str
+        One line: what is wrong with it and what to do.
+    """
+
+    def __init__(self, path: Path | str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = Path(path)
+        self.reason = reason
+
+
+class ModelError(AgriClipError):
+    """An encoder or proposer that is unknown, not present, or cannot be loaded."""
+
+
+class PromptError(AgriClipError):
+    """A prompt set or catalogue entry that cannot be used; names the file, line and field."""
+
+
+class DataError(AgriClipError):
+    """Labels, annotations or an output place that cannot be used; names the file and field."""
