@@ -1,0 +1,274 @@
+"""Merge boxes that mean the same thing: NMS and NMM by IoU or IoS. Part of step 1; evaluation uses its overlaps too."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import shapely
+
+from agri_clip.regions.base import Regions
+
+Metric = Literal["iou", "ios"]
+Method = Literal["nms", "nmm"]
+
+# Boxes settled together. Bounds the pairs held in memory to BLOCK * n, also where every box overlaps every other.
+BLOCK = 256
+
+
+def iou_matrix(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Intersection over union of every box of `a` with every box of `b`.
+
+    Parameters
+    ----------
+    a : array_like, shape (n, 4)
+    b : array_like, shape (m, 4)
+        Boxes xyxy, any one unit.
+
+    Returns
+    -------
+    ndarray, shape (n, m), float64
+        0 to 1. A box without area overlaps only its equal (1), nothing else (0).
+    """
+    return overlap_matrix(a, b, "iou")
+
+
+def overlap_matrix(a: np.ndarray, b: np.ndarray, metric: Metric = "iou") -> np.ndarray:
+    """Overlap of every box of `a` with every box of `b`; see `iou_matrix` for shapes and boxes without area.
+
+    `metric` is "iou" (intersection over union) or "ios" (intersection over the smaller box's area).
+    """
+    a, b = _checked(a), _checked(b)
+    return _overlap(a[:, None, :], b[None, :, :], metric)
+
+
+def overlapping_pairs(
+    a: np.ndarray, b: np.ndarray, above: float = 0.0, metric: Metric = "iou"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs of boxes whose overlap is greater than `above`, without the dense matrix.
+
+    Parameters
+    ----------
+    a : array_like, shape (n, 4)
+    b : array_like, shape (m, 4)
+        Boxes xyxy.
+    above : float
+        Overlap that a pair must exceed, 0 to 1.
+    metric : {"iou", "ios"}
+
+    Returns
+    -------
+    in_a, in_b : ndarray, shape (k,), int64
+        Indices of the pairs, in order of `in_a`, then `in_b`.
+    overlap : ndarray, shape (k,), float64
+    """
+    a, b = _checked(a), _checked(b)
+    tree = shapely.STRtree(shapely.box(*b.T))
+    parts = [
+        _pairs_in_tree(a, np.arange(at, min(at + BLOCK, len(a))), tree, b, above, metric)
+        for at in range(0, len(a), BLOCK)
+    ]
+    if not parts:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+    in_a, in_b, overlap = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((in_b, in_a))
+    return in_a[order], in_b[order], overlap[order]
+
+
+def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5, metric: Metric = "iou") -> np.ndarray:
+    """Greedy non-maximum suppression, blind to classes.
+
+    The best box stays and every other whose overlap with it exceeds `threshold` goes; then the best of the rest, and so
+    on. Equal scores are settled by the boxes alone, so that the result does not depend on the order of the input:
+    larger area first, then smaller x1, y1, x2, y2. Boxes equal in all of these are duplicates; the first one given stays.
+
+    Parameters
+    ----------
+    boxes : array_like, shape (n, 4)
+        xyxy, any one unit.
+    scores : array_like, shape (n,)
+    threshold : float
+        Overlap above which a box goes, 0 to 1; at 1 nothing goes.
+    metric : {"iou", "ios"}
+        "ios" also takes parts that lie inside a larger box.
+
+    Returns
+    -------
+    ndarray, shape (k,), int64
+        Indices of the boxes that stay, best first.
+
+    Raises
+    ------
+    ValueError
+        Boxes or scores that are not finite, do not match, or with x2 < x1 or y2 < y1; an unknown metric.
+    """
+    order, owner = _greedy(boxes, scores, threshold, metric)
+    return order[owner[order] == order]
+
+
+def nmm(
+    boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5, metric: Metric = "ios"
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Greedy non-maximum merging: as `nms`, but what would go is merged into the box that it overlaps.
+
+    Groups are formed on the boxes as given, as GREEDYNMM in SAHI does, so merged boxes may overlap each other again.
+
+    Parameters
+    ----------
+    boxes, scores, threshold, metric
+        As for `nms`.
+
+    Returns
+    -------
+    merged : ndarray, shape (k, 4), float32
+        The union of each group's boxes.
+    best : ndarray, shape (k,), float32
+        The highest score of each group, in descending order.
+    groups : list of k ndarray, int64
+        Indices of each group's boxes, best first.
+
+    Raises
+    ------
+    ValueError
+        As for `nms`.
+
+    References
+    ----------
+    Akyon et al., Slicing Aided Hyper Inference, ICIP 2022; https://github.com/obss/sahi
+    """
+    boxes, scores = _checked(boxes), np.asarray(scores, dtype=np.float64).reshape(-1)
+    order, owner = _greedy(boxes, scores, threshold, metric)
+    if not len(order):
+        return np.zeros((0, 4), np.float32), np.zeros(0, np.float32), []
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    # Members sorted by their keeper's rank, then their own: each group is one run that starts with its keeper.
+    members = order[np.lexsort((rank[order], rank[owner[order]]))]
+    starts = np.flatnonzero(owner[members] == members)
+    low = np.minimum.reduceat(boxes[members, :2], starts)
+    high = np.maximum.reduceat(boxes[members, 2:], starts)
+    merged = np.concatenate([low, high], axis=1).astype(np.float32)
+    return merged, scores[members[starts]].astype(np.float32), np.split(members, starts[1:])
+
+
+def merge_regions(regions: Regions, method: Method = "nms", metric: Metric = "iou", threshold: float = 0.5) -> Regions:
+    """Merge the regions of one photo that mean the same thing; best objectness first, notes kept.
+
+    With "nmm" the outline of a group is the union of its members' outlines (members without one add nothing). Where
+    that union falls into several pieces it is their convex hull, as a region has one outline.
+
+    Raises
+    ------
+    ValueError
+        An unknown method, or as for `nms`.
+    """
+    if method == "nms":
+        return regions[nms(regions.boxes, regions.objectness, threshold, metric)]
+    if method != "nmm":
+        raise ValueError(f"unknown merging method {method!r}: use 'nms' or 'nmm'")
+    boxes, scores, groups = nmm(regions.boxes, regions.objectness, threshold, metric)
+    outlines = None
+    if regions.outlines is not None:
+        outlines = tuple(_joined_outline([regions.outlines[i] for i in group]) for group in groups)
+    return Regions(boxes, scores, outlines, regions.notes)
+
+
+def _checked(boxes: np.ndarray) -> np.ndarray:
+    """Boxes as float64 (n, 4); ValueError where they are no boxes."""
+    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    if not np.isfinite(boxes).all():
+        raise ValueError("boxes must be finite numbers")
+    if (boxes[:, 2:] < boxes[:, :2]).any():
+        raise ValueError("boxes must be xyxy with x1 <= x2 and y1 <= y2")
+    return boxes
+
+
+def _overlap(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
+    """Overlap of boxes (..., 4) with boxes (..., 4), broadcast."""
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.clip(sides, 0, None), axis=-1)
+    area_a, area_b = (np.prod(x[..., 2:] - x[..., :2], axis=-1) for x in (a, b))
+    if metric == "iou":
+        whole = area_a + area_b - shared
+    elif metric == "ios":
+        whole = np.minimum(area_a, area_b)
+    else:
+        raise ValueError(f"unknown overlap metric {metric!r}: use 'iou' or 'ios'")
+    overlap = np.divide(shared, whole, out=np.zeros(np.shape(shared)), where=whole > 0)
+    return np.where((a == b).all(axis=-1), 1.0, np.minimum(overlap, 1.0))
+
+
+def _pairs_in_tree(
+    boxes: np.ndarray, rows: np.ndarray, tree: shapely.STRtree, others: np.ndarray, above: float, metric: Metric
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs (row of `boxes`, row of `others`, overlap) with overlap above `above`; `tree` holds `others`."""
+    near, other = tree.query(shapely.box(*boxes[rows].T))
+    row = rows[near]
+    overlap = _overlap(boxes[row], others[other], metric)
+    keep = overlap > above
+    return row[keep], other[keep], overlap[keep]
+
+
+def _greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, metric: Metric) -> tuple[np.ndarray, np.ndarray]:
+    """Order of the boxes, best first, and for each box the index of the kept box that takes it (itself if kept).
+
+    Blocks of the best boxes left are settled among themselves by a small dense matrix; then those kept look up in the
+    tree what else they take. Boxes that are taken are never looked up, so crowds of duplicates cost little.
+    """
+    boxes, scores = _checked(boxes), np.asarray(scores, dtype=np.float64).reshape(-1)
+    if len(boxes) != len(scores) or not np.isfinite(scores).all():
+        raise ValueError(f"{len(boxes)} boxes need as many finite scores, got {len(scores)}")
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], -area, -scores))
+    ranked = boxes[order]
+    tree = shapely.STRtree(shapely.box(*ranked.T))
+    free = np.ones(len(ranked), bool)  # neither kept nor taken yet
+    owner = np.arange(len(ranked))  # by rank
+    start = 0
+    while start < len(ranked):
+        block = start + np.flatnonzero(free[start : start + 4 * BLOCK])[:BLOCK]
+        if not len(block):
+            start += 4 * BLOCK
+            continue
+        free[block] = False
+        kept = _settle_block(ranked, block, owner, threshold, metric)
+        keeper, taken, _ = _pairs_in_tree(ranked, kept, tree, ranked, threshold, metric)
+        open_ = free[taken]
+        owner[taken[open_]] = len(ranked)
+        np.minimum.at(owner, taken[open_], keeper[open_])
+        free[taken[open_]] = False
+        start = int(block[-1]) + 1
+    by_index = np.empty(len(ranked), np.int64)
+    by_index[order] = order[owner]
+    return order, by_index
+
+
+def _settle_block(
+    ranked: np.ndarray, block: np.ndarray, owner: np.ndarray, threshold: float, metric: Metric
+) -> np.ndarray:
+    """Greedy suppression inside one block of ranks; writes `owner`, returns the ranks kept."""
+    takes = _overlap(ranked[block][:, None], ranked[block][None], metric) > threshold
+    left = np.ones(len(block), bool)
+    kept = []
+    for i in range(len(block)):
+        if left[i]:
+            kept.append(block[i])
+            taken = takes[i] & left
+            taken[: i + 1] = False
+            owner[block[taken]] = block[i]
+            left &= ~taken
+    return np.array(kept)
+
+
+def _joined_outline(outlines: list[np.ndarray | None]) -> np.ndarray | None:
+    """One outline round all of those given; None where there is none."""
+    present = [o for o in outlines if o is not None]
+    if len(present) < 2:
+        return present[0] if present else None
+    polygons = [shapely.make_valid(shapely.Polygon(o)) for o in present if len(o) >= 3]
+    joined = shapely.unary_union(polygons)
+    if joined.geom_type != "Polygon":
+        joined = shapely.convex_hull(joined)
+    if joined.geom_type != "Polygon" or joined.is_empty:
+        return present[0]
+    return shapely.get_coordinates(joined.exterior)[:-1].astype(np.float32)
