@@ -1,0 +1,148 @@
+"""The training pool: rendered crops with their captions, made once by several processes and read back as arrays."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fine_tune.synthetic import GROUPS, captions, render_crop
+
+#: Crops in one file of the pool.
+SHARD = 1000
+#: Captions kept for each crop; training draws one of them every time it sees the crop.
+CAPTIONS_PER_CROP = 8
+#: Share of crops without an insect. They teach what the negatives of a prompt set look like.
+BACKGROUND_SHARE = 0.14
+#: Share of crops rendered over a patch of a real photo, where there are any.
+REAL_BACKGROUND_SHARE = 0.3
+#: First number of a seed: crops of different splits never share one.
+SPLITS = {"train": 1, "held-out": 2}
+
+
+@dataclass(frozen=True)
+class CropPool:
+    """Crops with the captions that fit them.
+
+    Attributes
+    ----------
+    images : ndarray, shape (n, side, side, 3), uint8
+        RGB.
+    captions : tuple of n tuples of str
+    groups : tuple of n str
+        What was rendered; ``"none"`` for a background, ``"real"`` for a crop of a photo.
+    attributes : tuple of n dict
+        What the renderer knows of the crop; empty for crops of photos.
+    """
+
+    images: np.ndarray
+    captions: tuple[tuple[str, ...], ...]
+    groups: tuple[str, ...]
+    attributes: tuple[dict[str, object], ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @classmethod
+    def concat(cls, parts: Sequence[CropPool]) -> CropPool:
+        """Join pools of one crop size."""
+        return cls(
+            np.concatenate([part.images for part in parts]),
+            tuple(c for part in parts for c in part.captions),
+            tuple(g for part in parts for g in part.groups),
+            tuple(a for part in parts for a in part.attributes),
+        )
+
+
+def render_pool(split: str, seed: int, first: int, count: int, side: int, backgrounds: np.ndarray | None) -> CropPool:
+    """Render crops `first` to `first + count` of a split; each depends on its own number alone.
+
+    Parameters
+    ----------
+    split : {"train", "held-out"}
+        Part of every crop's seed, so that no held-out crop can be a training crop.
+    seed, first, count : int
+    side : int
+        Pixels.
+    backgrounds : ndarray, shape (m, s, s, 3), uint8, or None
+        Patches of real photos to render over.
+    """
+    names = [name for name in GROUPS if name != "none"]
+    images, texts, groups, attributes = [], [], [], []
+    for number in range(first, first + count):
+        rng = np.random.default_rng([SPLITS[split], seed, number])
+        group = "none" if rng.random() < BACKGROUND_SHARE else str(rng.choice(names))
+        patch = None
+        if backgrounds is not None and len(backgrounds) and rng.random() < REAL_BACKGROUND_SHARE:
+            patch = backgrounds[rng.integers(len(backgrounds))]
+        crop = render_crop(rng, group, side, background=patch)
+        images.append(crop.pixels)
+        texts.append(tuple(captions(rng, crop) for _ in range(CAPTIONS_PER_CROP)))
+        groups.append(group)
+        attributes.append(asdict(crop.attributes))
+    return CropPool(np.stack(images), tuple(texts), tuple(groups), tuple(attributes))
+
+
+def _write_shard(folder: Path, split: str, seed: int, shard: int, side: int, backgrounds: np.ndarray | None) -> None:
+    pool = render_pool(split, seed, shard * SHARD, SHARD, side, backgrounds)
+    table = json.dumps({"captions": pool.captions, "groups": pool.groups, "attributes": pool.attributes}, default=str)
+    partial = folder / f".shard-{shard:05d}.npz"
+    np.savez(partial, images=pool.images, table=np.frombuffer(table.encode(), np.uint8))
+    os.replace(partial, folder / f"shard-{shard:05d}.npz")
+
+
+def write_pool(
+    folder: Path,
+    *,
+    split: str,
+    seed: int,
+    count: int,
+    side: int,
+    backgrounds: np.ndarray | None = None,
+    processes: int | None = None,
+) -> None:
+    """Render a pool into files of `SHARD` crops; files already there are kept, so a killed run goes on.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if absent.
+    count : int
+        Crops, rounded up to whole files.
+    processes : int or None
+        Default: one a core.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [s for s in range(-(-count // SHARD)) if not (folder / f"shard-{s:05d}.npz").exists()]
+    with ProcessPoolExecutor(processes or os.cpu_count()) as executor:
+        jobs = [executor.submit(_write_shard, folder, split, seed, s, side, backgrounds) for s in missing]
+        for job in jobs:
+            job.result()
+
+
+def read_pool(folder: Path, count: int) -> CropPool:
+    """Read the first `count` crops of a pool.
+
+    Raises
+    ------
+    FileNotFoundError
+        The pool has fewer.
+    """
+    parts = []
+    for shard in range(-(-count // SHARD)):
+        with np.load(folder / f"shard-{shard:05d}.npz") as data:
+            table = json.loads(data["table"].tobytes())
+            parts.append(
+                CropPool(
+                    data["images"],
+                    tuple(tuple(c) for c in table["captions"]),
+                    tuple(table["groups"]),
+                    tuple(table["attributes"]),
+                )
+            )
+    return CropPool.concat(parts)
