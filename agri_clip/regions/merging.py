@@ -80,7 +80,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5, metric: M
 
     The best box stays and every other whose overlap with it exceeds `threshold` goes; then the best of the rest, and so
     on. Equal scores are settled by the boxes alone, so that the result does not depend on the order of the input:
-    larger area first, then smaller x1, y1, x2, y2. Boxes equal in all of these are duplicates; the first one given stays.
+    larger area first, then smaller x1, y1, x2, y2. Of boxes equal in all of these, duplicates, the first one given stays.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def merge_regions(regions: Regions, method: Method = "nms", metric: Metric = "io
     boxes, scores, groups = nmm(regions.boxes, regions.objectness, threshold, metric)
     outlines = None
     if regions.outlines is not None:
-        outlines = tuple(_joined_outline([regions.outlines[i] for i in group]) for group in groups)
+        outlines = tuple(join_outlines([regions.outlines[i] for i in group]) for group in groups)
     return Regions(boxes, scores, outlines, regions.notes)
 
 
@@ -185,9 +185,10 @@ def _checked(boxes: np.ndarray) -> np.ndarray:
 
 def _overlap(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
     """Overlap of boxes (..., 4) with boxes (..., 4), broadcast."""
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.clip(sides, 0, None), axis=-1)
-    area_a, area_b = (np.prod(x[..., 2:] - x[..., :2], axis=-1) for x in (a, b))
+    width = np.minimum(a[..., 2], b[..., 2]) - np.maximum(a[..., 0], b[..., 0])
+    height = np.minimum(a[..., 3], b[..., 3]) - np.maximum(a[..., 1], b[..., 1])
+    shared = np.clip(width, 0, None) * np.clip(height, 0, None)
+    area_a, area_b = ((x[..., 2] - x[..., 0]) * (x[..., 3] - x[..., 1]) for x in (a, b))
     if metric == "iou":
         whole = area_a + area_b - shared
     elif metric == "ios":
@@ -195,7 +196,8 @@ def _overlap(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
     else:
         raise ValueError(f"unknown overlap metric {metric!r}: use 'iou' or 'ios'")
     overlap = np.divide(shared, whole, out=np.zeros(np.shape(shared)), where=whole > 0)
-    return np.where((a == b).all(axis=-1), 1.0, np.minimum(overlap, 1.0))
+    same = np.logical_and.reduce([a[..., i] == b[..., i] for i in range(4)])
+    return np.where(same, 1.0, np.minimum(overlap, 1.0))
 
 
 def _pairs_in_tree(
@@ -260,8 +262,8 @@ def _settle_block(
     return np.array(kept)
 
 
-def _joined_outline(outlines: list[np.ndarray | None]) -> np.ndarray | None:
-    """One outline round all of those given; None where there is none."""
+def join_outlines(outlines: list[np.ndarray | None]) -> np.ndarray | None:
+    """One outline, shape (k, 2), round all of those given: their hull where they lie apart, None where none is."""
     present = [o for o in outlines if o is not None]
     if len(present) < 2:
         return present[0] if present else None
