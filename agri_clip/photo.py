@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import math
+import os
+import re
+import stat
+import unicodedata
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImagePlugin, WebPImagePlugin
+
+from agri_clip import photo_pixels, photo_tags
+from agri_clip.errors import AgriClipError, PhotoError
+from agri_clip.photo_formats import OTHER_PICTURE_EXTENSIONS, PHOTO_EXTENSIONS, foreign_kind, format_of
+from agri_clip.photo_metadata import DAMAGED, Metadata, read_metadata
+
+# The largest phone sensors give 200 megapixels; decoding as many takes about 1.5 GB.
+MAX_PIXELS = 250_000_000
 
 
 @dataclass(frozen=True)
@@ -52,3 +72,317 @@ class Photo:
     def width(self) -> int:
         """Pixels."""
         return int(self.pixels.shape[1])
+
+
+def read_photo(
+    source: Path | str | bytes | np.ndarray | Image.Image,
+    *,
+    name: str | None = None,
+    exif_orientation: bool = True,
+    name_pattern: str | None = None,
+    read_codes: bool = True,
+    mm_per_pixel: float | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> Photo:
+    """Read one photo.
+
+    Parameters
+    ----------
+    source : Path, str, bytes, ndarray or PIL.Image.Image
+        A file; the bytes of one; or a picture in memory: uint8, RGB of shape (h, w, 3) or grey of shape (h, w). An RGB
+        array is not copied.
+    name : str, optional
+        How results call it. By default the path as given, and `photo` for a picture without a file.
+    exif_orientation : bool
+        Turn the photo upright by its EXIF orientation. Off for data sets labelled in raw pixel order. HEIC files are
+        always upright: there the rotation is part of the picture, not of EXIF.
+    name_pattern : str, optional
+        How the file name holds trap and date; see `photo_tags.compile_pattern`.
+    read_codes : bool
+        Look for a QR code, Data Matrix or ArUco marker that names the trap.
+    mm_per_pixel : float, optional
+        Scale, where it is known.
+    max_pixels : int
+        A file whose header promises more is refused before anything is decoded.
+
+    Returns
+    -------
+    Photo
+
+    Raises
+    ------
+    PhotoError
+        The photo cannot be read; one line says which, why and what to do.
+    AgriClipError
+        The pattern or the scale is not valid, whatever the photo.
+    """
+    if mm_per_pixel is not None and not (math.isfinite(mm_per_pixel) and mm_per_pixel > 0):
+        raise AgriClipError(f"mm_per_pixel is {mm_per_pixel}: give a scale greater than 0, such as 0.05")
+    if name_pattern is not None:
+        photo_tags.compile_pattern(name_pattern)
+    path = Path(source) if isinstance(source, str | Path) else None
+    shown = one_line(name or (str(source) if path is not None else "photo"))
+    try:
+        pixels, metadata, notes = _read_pixels(source, exif_orientation, max_pixels)
+    except _UnreadableError as error:
+        raise _photo_error(shown, path, str(error)) from error.__cause__
+    except MemoryError:
+        raise _photo_error(shown, path, "not enough memory for it: close other programs or make it smaller") from None
+    coded = photo_tags.read_codes(pixels) if read_codes else photo_tags.Tag()
+    named = photo_tags.read_name(name or path, name_pattern) if name or path else photo_tags.Tag()
+    taken, time_notes = _capture_time(metadata.taken, coded.taken, named.taken)
+    if coded.trap and named.trap and coded.trap != named.trap:
+        time_notes.append(f"its code says trap {coded.trap}, its name {named.trap}: the code was used")
+    return Photo(
+        pixels=pixels,
+        name=shown,
+        path=path,
+        taken=taken,
+        camera=metadata.camera,
+        gps=metadata.gps,
+        trap=coded.trap or named.trap,
+        mm_per_pixel=mm_per_pixel,
+        notes=tuple(dict.fromkeys((*metadata.notes, *notes, *coded.notes, *named.notes, *time_notes))),
+    )
+
+
+def find_photos(sources: Path | str | Sequence[Path | str]) -> list[Path]:
+    """List the photos that files and folders stand for.
+
+    Parameters
+    ----------
+    sources : path or sequence of paths
+        A file comes out whatever it is, so that one that is no photo is reported. A folder is searched with the
+        folders in it: every file with a photo's extension comes out, hidden files and other files do not. A folder
+        without any photo comes out itself.
+
+    Returns
+    -------
+    list of Path
+        In the order of the sources; within a folder sorted as people count (`T2` before `T10`); none twice.
+    """
+    found: dict[str, Path] = {}
+    for source in [sources] if isinstance(sources, str | Path) else sources:
+        source = Path(source)
+        for path in _photos_in(source) if _is_folder(source) else [source]:
+            found.setdefault(str(path.absolute()), path)
+    return list(found.values())
+
+
+def one_line(text: str) -> str:
+    """A file name as it can stand in one line of a message or table: control characters are written as escapes."""
+    hidden = {"Cc", "Cs", "Zl", "Zp"}
+    bidirectional = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in hidden or c in bidirectional else c
+        for c in text
+    )
+
+
+class _UnreadableError(Exception):
+    """Why a photo cannot be read, before it is known how to call it."""
+
+
+def _photo_error(shown: str, path: Path | None, reason: str) -> PhotoError:
+    error = PhotoError(shown, " ".join(one_line(reason.replace("\n", " ")).split()))
+    if path is not None:
+        error.path = path
+    return error
+
+
+def _read_pixels(source: Any, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
+    if isinstance(source, np.ndarray):
+        return _checked_array(source), Metadata(), []
+    if isinstance(source, Image.Image):
+        return _decode(source, exif_orientation, max_pixels)
+    opened: AbstractContextManager[IO[bytes]]
+    if isinstance(source, bytes):
+        opened = nullcontext(io.BytesIO(source))
+    elif isinstance(source, str | Path):
+        opened = _open_file(Path(source))
+    else:
+        raise _UnreadableError(
+            f"a {type(source).__name__} is no photo; give a path, the bytes of a file, an array or a PIL image"
+        )
+    with opened as file:
+        image = _open_image(file)
+        try:
+            return _decode(image, exif_orientation, max_pixels)
+        finally:
+            image.close()
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    """Open a regular file; anything else is refused before it is opened, because opening a pipe may wait for ever."""
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise _UnreadableError(
+                "is a folder in which there is no photo; name a photo file or a folder that holds some"
+            )
+        if not stat.S_ISREG(mode):
+            raise _UnreadableError("is a pipe, socket or device, not a file; name a photo file")
+        return path.open("rb")
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise _UnreadableError("is a link to a file that is not there; copy the photo itself here") from None
+        raise _UnreadableError("there is no such file; check the name") from None
+    except PermissionError:
+        raise _UnreadableError("may not be read by this user; change its permissions") from None
+    except OSError as error:
+        reason = "is a link that leads back to itself" if error.errno == errno.ELOOP else f"{error.strerror}"
+        raise _UnreadableError(f"cannot be opened ({reason}); check the name and the disk") from None
+    except ValueError:
+        raise _UnreadableError("its name holds a null character, which no file name can; check the name") from None
+
+
+def _open_image(file: IO[bytes]) -> Image.Image:
+    """Read the header with the one decoder that the first bytes call for.
+
+    Pillow's own `Image.open` is not used: it tries formats that are not wanted here, and its limit on pixels is one
+    global for all threads.
+    """
+    head = file.read(4096)
+    file.seek(0)
+    if not head:
+        raise _UnreadableError("is empty (0 bytes); copy it again from the camera")
+    kind = format_of(head)
+    if kind is None:
+        raise _UnreadableError(f"is {foreign_kind(head)}, not a photo in a format that is read; save it as JPEG or PNG")
+    try:
+        image: Image.Image = _OPENERS[kind](file)
+    except (*DAMAGED, zlib.error) as error:
+        raise _UnreadableError(_damage(f"its {kind} header cannot be read", error)) from error
+    if kind == "TIFF" and _is_camera_raw(image):
+        raise _UnreadableError("is a camera RAW file, of which only a thumbnail could be read; export it as JPEG")
+    return image
+
+
+def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise _UnreadableError(f"has no pixels ({width} x {height}); copy it again from the camera")
+    if width * height > max_pixels:
+        raise _UnreadableError(
+            f"has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels; "
+            "if it is a real photo, raise the limit with --max-pixels (max_pixels in Python)"
+        )
+    is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
+    try:
+        # A TIFF's EXIF is gone once it is decoded; a PNG's may only be known then.
+        metadata = read_metadata(image) if is_tiff else None
+        image.load()
+        metadata = metadata or read_metadata(image)
+        notes = _notes_on_frames(image)
+    except (*DAMAGED, zlib.error) as error:
+        raise _UnreadableError(_damage("its picture data cannot be read", error)) from error
+    orientation = metadata.orientation if exif_orientation else 1
+    if is_tiff:  # Pillow turns a TIFF upright by itself
+        orientation = 1 if exif_orientation else photo_pixels.undo(metadata.orientation)
+    try:
+        pixels, pixel_notes = photo_pixels.upright_pixels(image, orientation)
+    except ValueError as error:
+        raise _UnreadableError(str(error)) from error
+    return pixels, metadata, [*notes, *pixel_notes]
+
+
+def _checked_array(pixels: np.ndarray) -> np.ndarray:
+    if pixels.dtype != np.uint8:
+        raise _UnreadableError(
+            f"is an array of {pixels.dtype}; give uint8 from 0 to 255, for floats from 0 to 1 "
+            "(array * 255).astype('uint8')"
+        )
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    if pixels.size == 0 or not (pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] == 3)):
+        raise _UnreadableError(
+            f"is an array of shape {pixels.shape}; give RGB (height, width, 3) or grey (height, width)"
+        )
+    return np.ascontiguousarray(np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels)
+
+
+def _open_heif(file: IO[bytes]) -> Image.Image:
+    from pillow_heif import HeifImageFile  # only where it is needed: it loads a video decoder
+
+    return HeifImageFile(file)
+
+
+_OPENERS: dict[str, Callable[[IO[bytes]], Image.Image]] = {
+    "JPEG": JpegImagePlugin.jpeg_factory,
+    "PNG": PngImagePlugin.PngImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "WebP": WebPImagePlugin.WebPImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "HEIC": _open_heif,
+}
+
+
+def _is_camera_raw(image: Image.Image) -> bool:
+    """Whether a TIFF's first picture is only the thumbnail of a RAW file (DNG, NEF, ARW, CR2)."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    dng_version, subfile_type, photometric, cr2_slice = 50706, 254, 262, 50752
+    reduced = bool(int(tags.get(subfile_type, 0)) & 1)
+    return reduced or dng_version in tags or cr2_slice in tags or tags.get(photometric) == 32803
+
+
+def _notes_on_frames(image: Image.Image) -> list[str]:
+    """A note where a file holds several pictures; not for JPEG, whose others are previews and depth maps."""
+    frames = 1 if isinstance(image, JpegImagePlugin.JpegImageFile) else getattr(image, "n_frames", 1)
+    return [f"it holds {frames} pictures: only the first was read"] if frames > 1 else []
+
+
+def _damage(what: str, error: BaseException) -> str:
+    """The reason in words, with the decoder's own for a bug report."""
+    detail = " ".join(str(error).split())[:120] or type(error).__name__
+    if "truncated" in detail.lower() or "unexpected end" in detail.lower():
+        return f"it is cut short, part of the picture is missing ({detail}); copy it again from the camera"
+    return f"{what}, it is damaged or of a rare layout ({detail}); copy it again, or save it as JPEG or PNG"
+
+
+def _capture_time(
+    exif: datetime | None, coded: datetime | None, named: datetime | None
+) -> tuple[datetime | None, list[str]]:
+    """The camera's time goes before the day on the card, and that before the day in the name."""
+    notes = []
+    claims = [(coded, "code"), (named, "name")]
+    known = [(exif, "camera"), *claims] if exif else claims
+    said = [(moment, origin) for moment, origin in known if moment is not None]
+    for moment, origin in said[1:]:
+        if moment.date() != said[0][0].date():
+            notes.append(
+                f"its {said[0][1]} says {said[0][0]:%Y-%m-%d}, its {origin} {moment:%Y-%m-%d}: "
+                f"the {said[0][1]}'s day was used"
+            )
+    return (said[0][0] if said else None), notes
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _photos_in(folder: Path) -> list[Path]:
+    """Photos in a folder and the folders in it; the folder itself where it holds none."""
+    photos = list(_walk(folder))
+    return photos or [folder]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    unreadable: list[OSError] = []
+    for root, folders, files in os.walk(folder, onerror=unreadable.append):
+        here = Path(root)
+        folders[:] = sorted((f for f in folders if not f.startswith((".", "__MACOSX"))), key=_natural)
+        visible = sorted((f for f in files if not f.startswith(".")), key=_natural)
+        photos = [f for f in visible if Path(f).suffix.lower() in PHOTO_EXTENSIONS]
+        if here.suffix.lower() in PHOTO_EXTENSIONS and here != folder and not (photos or folders):
+            yield here  # a folder that calls itself a photo
+        read = {Path(f).stem for f in photos}
+        others = [f for f in visible if Path(f).suffix.lower() in OTHER_PICTURE_EXTENSIONS and Path(f).stem not in read]
+        yield from (here / f for f in sorted([*photos, *others], key=_natural))
+    yield from (Path(error.filename) for error in unreadable if error.filename)
+
+
+def _natural(name: str) -> list[str | int]:
+    return [int(part) if index % 2 else part.casefold() for index, part in enumerate(re.split(r"(\d+)", name))]

@@ -1,0 +1,176 @@
+"""Turns any pixel layout that Pillow decodes into upright RGB uint8, strip by strip. Part of reading a photo (step 0).
+
+Strips keep the memory for a large photo at the decoder's own buffer plus the result: no whole-photo copy is made for
+colour conversion, transparency or rotation.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from PIL import Image, ImageCms
+
+STRIP_PIXELS = 1 << 20  # about 4 MB per temporary: far below the photo, and numpy's per-call cost no longer shows
+_INVERSE_ORIENTATION = {6: 8, 8: 6}
+_SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
+
+Convert = Callable[[Image.Image], Image.Image]
+
+
+def upright_pixels(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray, list[str]]:
+    """Pixels of a decoded image as RGB, turned upright.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        Any mode.
+    orientation : int
+        EXIF orientation, 1 to 8, of the image's own pixel order.
+
+    Returns
+    -------
+    pixels : ndarray, shape (h, w, 3), uint8
+    notes : list of str
+        What was changed or ignored on the way.
+
+    Raises
+    ------
+    ValueError
+        The value range of a 32-bit image cannot be told; the text says so in one line.
+    """
+    width, height = image.size
+    turned = orientation in (5, 6, 7, 8)
+    pixels = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
+    target = _raw_view(pixels, orientation)
+    notes: list[str] = []
+    to_eight_bit = _eight_bit(image, notes)
+    to_srgb = _colour_transform(image, notes)
+    transparent = False
+    for top, strip in _strips(image):
+        strip = to_eight_bit(strip)
+        if strip.mode in ("LA", "RGBA"):
+            alpha = np.asarray(strip.getchannel("A"))
+            colours = np.asarray(to_srgb(strip.convert("RGB" if strip.mode == "RGBA" else "L")))
+            if alpha.min() < 255:
+                transparent = True
+                colours = _over_white(colours, alpha)
+        else:
+            colours = np.asarray(to_srgb(strip))
+        target[top : top + strip.height] = colours
+    if transparent:
+        notes.append("transparent parts were laid on white")
+    return pixels, notes
+
+
+def undo(orientation: int) -> int:
+    """The EXIF orientation that takes an upright picture back to its raw pixel order."""
+    return _INVERSE_ORIENTATION.get(orientation, orientation)
+
+
+def _raw_view(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """A view of the upright array whose rows and columns are those of the file."""
+    views: dict[int, Callable[[], np.ndarray]] = {
+        2: lambda: pixels[:, ::-1],
+        3: lambda: pixels[::-1, ::-1],
+        4: lambda: pixels[::-1],
+        5: lambda: pixels.transpose(1, 0, 2),
+        6: lambda: np.rot90(pixels, 1),
+        7: lambda: pixels[::-1, ::-1].transpose(1, 0, 2),
+        8: lambda: np.rot90(pixels, -1),
+    }
+    return views[orientation]() if orientation in views else pixels
+
+
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Horizontal strips from top to bottom, each with its first row."""
+    width, height = image.size
+    rows = max(1, STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        yield top, image.crop((0, top, width, min(height, top + rows)))
+
+
+def _over_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Blend colours of shape (h, w, 3) over white by alpha of shape (h, w)."""
+    weight = alpha[..., None].astype(np.uint16)
+    return ((colours * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
+
+
+def _eight_bit(image: Image.Image, notes: list[str]) -> Convert:
+    """A function from a strip of this image to mode L, RGB, LA, RGBA, CMYK or LAB."""
+    mode = image.mode
+    tags = getattr(image, "tag_v2", {})
+    if mode in _SIXTEEN_BIT:
+        bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
+        return _shift_to_eight_bit(bits - 8 if 8 < bits <= 16 else 8, inverted=tags.get(_PHOTOMETRIC) == 0)
+    if mode in ("I", "F"):
+        scale = _scale_of(image, notes)
+        return lambda strip: Image.fromarray((np.asarray(strip, np.float32) * scale + 0.5).astype(np.uint8))
+    if mode in ("LA", "La", "PA", "RGBa") or "transparency" in image.info:
+        # Pillow reaches LA only from La and L; RGBA is reached from every mode that can be transparent.
+        return lambda strip: strip.convert("RGBA")
+    if mode in ("L", "RGB", "RGBA", "CMYK", "LAB"):
+        return lambda strip: strip
+    if mode == "1":
+        return lambda strip: strip.convert("L")
+    return lambda strip: strip.convert("RGB")
+
+
+def _shift_to_eight_bit(shift: int, *, inverted: bool) -> Convert:
+    """The upper eight bits of unsigned integers; `inverted` where zero means white."""
+
+    def convert(strip: Image.Image) -> Image.Image:
+        grey = (np.asarray(strip) >> shift).astype(np.uint8)
+        return Image.fromarray(255 - grey if inverted else grey)
+
+    return convert
+
+
+def _scale_of(image: Image.Image, notes: list[str]) -> float:
+    """The factor that takes a 32-bit image to 0 to 255, told from its range: 0 to 1, 0 to 255 or 0 to 65535."""
+    low, high = np.inf, -np.inf
+    for _, strip in _strips(image):
+        values = np.asarray(strip)
+        low, high = np.minimum(low, values.min()), np.maximum(high, values.max())  # both keep NaN
+    ends = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    if np.isnan(low) or low < 0 or high > ends[-1]:
+        raise ValueError(
+            f"its 32-bit values run from {low:g} to {high:g}, so what is black and white cannot be told; "
+            "save it with 8 or 16 bits per channel"
+        )
+    end = next(end for end in ends if high <= end)
+    notes.append(f"32-bit values were read as 0 (black) to {end:g} (white)")
+    return 255.0 / end
+
+
+def _colour_transform(image: Image.Image, notes: list[str]) -> Convert:
+    """A function from an 8-bit strip without alpha to RGB, by the embedded colour profile if it is usable."""
+    plain: Convert = lambda strip: strip if strip.mode == "RGB" else strip.convert("RGB")  # noqa: E731
+    if image.mode == "LAB":
+        lab_to_srgb = ImageCms.buildTransform(ImageCms.createProfile("LAB"), _srgb(), "LAB", "RGB")
+        return lambda strip: _apply(lab_to_srgb, strip)
+    embedded = image.info.get("icc_profile")
+    if not embedded:
+        return plain
+    mode = "CMYK" if image.mode == "CMYK" else "L" if image.mode in ("1", "L", "LA", "La", *_SIXTEEN_BIT) else "RGB"
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(embedded))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():
+            return plain
+        to_srgb = ImageCms.buildTransform(profile, _srgb(), mode, "RGB")
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        notes.append("its colour profile is damaged or of another kind and was ignored")
+        return plain
+    return lambda strip: _apply(to_srgb, strip if strip.mode == mode else strip.convert(mode))
+
+
+def _srgb() -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+
+
+def _apply(transform: ImageCms.ImageCmsTransform, strip: Image.Image) -> Image.Image:
+    changed = ImageCms.applyTransform(strip, transform)
+    assert changed is not None  # None is the in-place answer
+    return changed
