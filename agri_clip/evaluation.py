@@ -1,0 +1,385 @@
+"""Evaluation against COCO annotations: AP, recall against number of boxes, precision, recall, F1 and counting error.
+
+Works on a finished result (`Detections`) or on the proposals of single photos (`Regions`). What each figure means
+stands in docs/evaluation.md.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from agri_clip.detections import BACKGROUND, FOUND, Detections
+from agri_clip.errors import DataError
+from agri_clip.exports.coco import Annotations
+from agri_clip.matching import (
+    MATCH_IOU,
+    SIZES,
+    Boxes,
+    average_precision,
+    figure,
+    match_photos,
+    neutral_boxes,
+    ratio,
+    recall_by_boxes,
+)
+from agri_clip.regions.base import Regions
+
+
+def evaluate(
+    predictions: Detections | Mapping[str, Regions],
+    truth: Annotations,
+    *,
+    threshold: float | None = None,
+    ignore_unmatched: bool = False,
+    failures: Mapping[str, str] | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Measure predictions against labelled photos.
+
+    Parameters
+    ----------
+    predictions : Detections, or mapping of photo name to Regions
+        The result of the whole way, or the proposer's alone. Photos are found in `truth` by file name; folders in front
+        of it do not matter.
+    truth : Annotations
+        From `agri_clip.exports.coco.read`.
+    threshold : float, optional
+        Score (for Regions: objectness) from which a box counts as an insect. Without it, the regions with status found,
+        which is the threshold the result was made with; for Regions, all.
+    ignore_unmatched : bool
+        For photos in which only some insects are labelled: boxes that overlap no labelled insect by an IoU of 0.5 are
+        neither right nor wrong. A second box on an insect, and a wrong label, still are wrong.
+    failures : mapping of photo name to reason, optional
+        Photos that could not be read. They are listed and take no part in any figure.
+    provenance : mapping, optional
+        What produced the predictions, for Regions, which do not carry it.
+
+    Returns
+    -------
+    dict
+        Plain numbers, lists and text, ready for JSON; None where a figure has no value. See docs/evaluation.md.
+
+    Raises
+    ------
+    DataError
+        No labelled photo has a prediction, or two predictions stand for one photo.
+    """
+    boxes, label_names, evaluated, failed, warnings = _gather(predictions, truth, threshold, failures or {})
+    made_by = dict(predictions.provenance) if isinstance(predictions, Detections) else {}
+    insects = _restrict(truth, evaluated)
+    counts_of = {"photos": len(evaluated), "insects": int((~insects.crowd).sum()), "boxes": len(boxes)}
+    neutral = neutral_boxes(boxes, insects, ignore_unmatched)
+    judged = boxes[~neutral]
+    result: dict[str, Any] = {
+        **_agnostic(judged, insects, evaluated),
+        **counts_of,
+        "boxes_per_insect": ratio(len(boxes), counts_of["insects"]),
+        "ignored_boxes": int(neutral.sum()),
+        "threshold": threshold,
+        "match_iou": MATCH_IOU,
+        "ignore_unmatched": ignore_unmatched,
+        "recall_by_boxes": recall_by_boxes(boxes, insects),
+        "by_size": _by_size(judged, insects),
+    }
+    if isinstance(predictions, Detections):
+        result |= _per_label(judged, insects, label_names, evaluated)
+    result |= {
+        "per_photo": _per_photo(judged, insects, evaluated),
+        "failures": failed,
+        "warnings": [*truth.notes, *warnings],
+        "annotations": truth.source,
+        "predictions": "detections" if isinstance(predictions, Detections) else "proposals",
+        "produced_by": made_by | dict(provenance or {}),
+    }
+    return result
+
+
+def label_categories(label_names: Sequence[str], category_names: Sequence[str]) -> dict[int, int]:
+    """Which category each label means: equal names, whatever their letter case, article, hyphens or plural.
+
+    Returns
+    -------
+    dict of int to int
+        Label index to category index; labels without a category are left out. Of two equal names the first is taken.
+    """
+    of_name: dict[str, int] = {}
+    for index, name in enumerate(category_names):
+        of_name.setdefault(_plain_name(name), index)
+    mapped = {index: of_name.get(_plain_name(name)) for index, name in enumerate(label_names)}
+    return {label: category for label, category in mapped.items() if category is not None}
+
+
+def _gather(
+    predictions: Detections | Mapping[str, Regions],
+    truth: Annotations,
+    threshold: float | None,
+    failures: Mapping[str, str],
+) -> tuple[Boxes, tuple[str, ...], list[int], list[dict[str, str]], list[str]]:
+    """Predictions on the annotations' photos, the label names, photos evaluated, failures and warnings."""
+    reasons = dict(failures)
+    sizes: dict[str, tuple[int, int]] = {}
+    if isinstance(predictions, Detections):
+        names = [photo.name for photo in predictions.photos]
+        reasons |= {p.name: p.reason for p in predictions.photos if p.reason is not None}
+        sizes = {p.name: (p.width, p.height) for p in predictions.photos if not p.failed}
+        boxes = _detection_boxes(predictions, threshold)
+        label_names = predictions.label_names
+    else:
+        names = list(predictions)
+        boxes = _region_boxes(list(predictions.values()), threshold)
+        label_names = ()
+    place = find_photos(names, truth)
+    found_at = {p: name for name, p in zip(names, place.tolist(), strict=True) if p >= 0}
+    failed_at = {p for p in find_photos(list(reasons), truth).tolist() if p >= 0}
+    evaluated = sorted(set(found_at) - failed_at)
+    if not evaluated:
+        raise DataError(
+            f"{truth.source}: none of its {len(truth.file_names)} photos has a result; file names there look like "
+            f"{truth.file_names[0] if truth.file_names else '(none)'!r}, here like {names[0] if names else '(none)'!r}"
+        )
+    without = [n for i, n in enumerate(truth.file_names) if i not in found_at and i not in failed_at]
+    failed = [{"photo": name, "reason": reason} for name, reason in sorted(reasons.items())]
+    failed += [{"photo": name, "reason": "labelled, but not among the photos given"} for name in without]
+    warnings = [f"{name}: not in {truth.source}; left out" for name, p in zip(names, place, strict=True) if p < 0]
+    for at in evaluated:
+        warnings += _size_warning(found_at[at], sizes.get(found_at[at]), truth.sizes[at])
+    photo = place[boxes.photo_index]
+    boxes = replace(boxes, photo_index=photo)[np.isin(photo, evaluated)].ranked()
+    return boxes, label_names, evaluated, failed, warnings
+
+
+def find_photos(names: Sequence[str], truth: Annotations) -> np.ndarray:
+    """Which of the annotations' photos each name means, by the longest end of the path that they share.
+
+    Returns
+    -------
+    ndarray, shape (n,), int64
+        Index into `truth.file_names`, or -1.
+
+    Raises
+    ------
+    DataError
+        Two names mean one photo.
+    """
+    known = {_path_key(name): i for i, name in enumerate(truth.file_names)}
+    place = np.full(len(names), -1, np.int64)
+    for i, name in enumerate(names):
+        steps = _path_key(name).split("/")
+        ends = ("/".join(steps[start:]) for start in range(len(steps)))
+        place[i] = next((known[end] for end in ends if end in known), -1)
+    used, count = np.unique(place, return_counts=True)
+    twice = (used >= 0) & (count > 1)
+    if twice.any():
+        at = used[twice][0]
+        both = [name for name, p in zip(names, place, strict=True) if p == at]
+        raise DataError(f"{truth.source}: {truth.file_names[at]} is meant by both {both[0]} and {both[1]}")
+    return place
+
+
+def _detection_boxes(detections: Detections, threshold: float | None) -> Boxes:
+    if threshold is None:
+        counted = detections.status == FOUND
+    else:
+        counted = (detections.status != BACKGROUND) & (detections.scores >= threshold)
+    return Boxes(
+        detections.photo_index.astype(np.int64),
+        detections.boxes.astype(np.float64),
+        detections.scores.astype(np.float64),
+        detections.label_index.astype(np.int64),
+        counted,
+    )
+
+
+def _region_boxes(regions: Sequence[Regions], threshold: float | None) -> Boxes:
+    joined = Regions.concat([Regions(r.boxes, r.objectness) for r in regions])
+    return Boxes(
+        np.repeat(np.arange(len(regions)), [len(r) for r in regions]),
+        joined.boxes.astype(np.float64),
+        joined.objectness.astype(np.float64),
+        np.zeros(len(joined), np.int64),
+        joined.objectness >= (-np.inf if threshold is None else threshold),
+    )
+
+
+def _restrict(truth: Annotations, photos: Sequence[int]) -> Annotations:
+    """The annotations of some photos; every photo keeps its index."""
+    keep = np.isin(truth.photo_index, photos)
+    return replace(
+        truth,
+        photo_index=truth.photo_index[keep],
+        boxes=truth.boxes[keep],
+        category_index=truth.category_index[keep],
+        crowd=truth.crowd[keep],
+    )
+
+
+def _agnostic(boxes: Boxes, insects: Annotations, evaluated: Sequence[int]) -> dict[str, Any]:
+    """The figures whatever the label."""
+    ap, ap50 = average_precision(boxes, insects)
+    total = int((~insects.crowd).sum())
+    hits = match_photos(boxes, insects) >= 0
+    return {
+        "ap": figure(ap[0, 0]),
+        "ap50": figure(ap50[0, 0]),
+        "recall50": ratio(hits.sum(), total),
+        **_at_threshold(boxes[boxes.counted], insects),
+        "best_f1": _best_f1(boxes.scores, hits, total),
+        **_count_error(boxes[boxes.counted], insects, evaluated),
+    }
+
+
+def _at_threshold(counted: Boxes, insects: Annotations) -> dict[str, float | int | None]:
+    right = int((match_photos(counted, insects) >= 0).sum())
+    total = int((~insects.crowd).sum())
+    return {
+        "precision": ratio(right, len(counted)),
+        "recall": ratio(right, total),
+        "f1": ratio(2 * right, len(counted) + total),
+        "true_positives": right,
+        "false_positives": len(counted) - right,
+        "false_negatives": total - right,
+    }
+
+
+def _best_f1(scores: np.ndarray, hits: np.ndarray, total: int) -> dict[str, float | None] | None:
+    """The score threshold with the highest F1, had it been known; `scores` best first."""
+    if not len(scores) or not total:
+        return None
+    right = np.cumsum(hits)
+    number = np.arange(1, len(scores) + 1)
+    f1 = 2 * right / (number + total)
+    f1[:-1][scores[:-1] == scores[1:]] = -1  # a threshold cannot part equal scores
+    best = int(np.argmax(f1))
+    return {
+        "f1": figure(f1[best]),
+        "threshold": figure(scores[best]),
+        "precision": ratio(right[best], number[best]),
+        "recall": ratio(right[best], total),
+    }
+
+
+def _count_error(counted: Boxes, insects: Annotations, evaluated: Sequence[int]) -> dict[str, float | int | None]:
+    predicted, labelled = _counts(counted, insects, evaluated)
+    error = predicted - labelled
+    some = labelled > 0
+    return {
+        "count_mae": figure(np.abs(error).mean()),
+        "count_mape": figure((np.abs(error[some]) / labelled[some]).mean()) if some.any() else None,
+        "count_bias": figure(error.mean()),
+        "counted": int(predicted.sum()),
+    }
+
+
+def _counts(counted: Boxes, insects: Annotations, evaluated: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Boxes counted and insects labelled in each of the photos evaluated."""
+    number = len(insects.file_names)
+    predicted = np.bincount(counted.photo_index, minlength=number)[list(evaluated)]
+    labelled = np.bincount(insects.photo_index[~insects.crowd], minlength=number)[list(evaluated)]
+    return predicted, labelled
+
+
+def _by_size(boxes: Boxes, insects: Annotations) -> list[dict[str, Any]]:
+    ap, ap50 = average_precision(boxes, insects)
+    side = (insects.boxes[:, 2:] - insects.boxes[:, :2]).max(axis=1, initial=0)
+    hit_any, hit_counted = (np.zeros(len(insects), bool) for _ in range(2))
+    for hit, chosen in ((hit_any, boxes), (hit_counted, boxes[boxes.counted])):
+        matched = match_photos(chosen, insects)
+        hit[matched[matched >= 0]] = True
+    rows = []
+    for column, (low, high) in enumerate(SIZES, 1):
+        here = (side >= low) & (side < high) & ~insects.crowd
+        rows.append(
+            {
+                "from_px": low,
+                "to_px": high if high < SIZES[-1][1] else None,
+                "insects": int(here.sum()),
+                "ap": figure(ap[0, column]),
+                "ap50": figure(ap50[0, column]),
+                "recall50": ratio(hit_any[here].sum(), here.sum()),
+                "recall": ratio(hit_counted[here].sum(), here.sum()),
+            }
+        )
+    return rows
+
+
+def _per_label(
+    boxes: Boxes, insects: Annotations, label_names: Sequence[str], evaluated: Sequence[int]
+) -> dict[str, Any]:
+    """Figures of each label that means a category, their means, and which names found no partner."""
+    category_of = label_categories(label_names, insects.category_names)
+    mapped = np.isin(boxes.label_index, list(category_of))
+    lookup = np.zeros(max(len(label_names), 1), np.int64)
+    for label, category in category_of.items():
+        lookup[label] = category
+    own = boxes[mapped]
+    ap, ap50 = average_precision(replace(own, label_index=lookup[own.label_index]), insects, per_category=True)
+    rows = []
+    for category in sorted(set(category_of.values())):
+        labels = [label for label, c in category_of.items() if c == category]
+        theirs = insects.category_index == category
+        wanted = replace(insects, **{k: getattr(insects, k)[theirs] for k in ("photo_index", "boxes", "crowd")})
+        mine = boxes[np.isin(boxes.label_index, labels)]
+        hits = match_photos(mine, wanted) >= 0
+        total = int((~wanted.crowd).sum())
+        rows.append(
+            {
+                "category": insects.category_names[category],
+                "labels": [label_names[label] for label in labels],
+                "insects": total,
+                "ap": figure(ap[category, 0]),
+                "ap50": figure(ap50[category, 0]),
+                **_at_threshold(mine[mine.counted], wanted),
+                "best_f1": _best_f1(mine.scores, hits, total),
+                **_count_error(mine[mine.counted], wanted, evaluated),
+            }
+        )
+    known = [row for row in rows if row["insects"]]
+    return {
+        "map": _mean([row["ap"] for row in known]),
+        "map50": _mean([row["ap50"] for row in known]),
+        "macro_f1": _mean([row["f1"] for row in known]),
+        "per_label": rows,
+        "labels_without_category": [n for i, n in enumerate(label_names) if i not in category_of],
+        "categories_without_label": [n for i, n in enumerate(insects.category_names) if i not in category_of.values()],
+    }
+
+
+def _per_photo(boxes: Boxes, insects: Annotations, evaluated: Sequence[int]) -> list[dict[str, Any]]:
+    predicted, labelled = _counts(boxes[boxes.counted], insects, evaluated)
+    return [
+        {"photo": insects.file_names[at], "insects": int(n), "counted": int(p)}
+        for at, n, p in zip(evaluated, labelled, predicted, strict=True)
+    ]
+
+
+def _size_warning(name: str, size: tuple[int, int] | None, labelled: np.ndarray) -> list[str]:
+    if size is None or not labelled.all() or size == tuple(labelled.tolist()):
+        return []
+    turned = size == tuple(labelled[::-1].tolist())
+    remedy = "; labelled in raw pixel order? then use --raw-orientation" if turned else "; the boxes do not fit it"
+    return [f"{name}: {size[0]} x {size[1]} pixels here, {labelled[0]} x {labelled[1]} where it was labelled{remedy}"]
+
+
+def _path_key(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+
+
+def _plain_name(name: str) -> str:
+    """Lower case, no article, one space between words, the last word in the singular."""
+    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ")
+    text = re.sub(r"^(an?|the) ", "", " ".join(text.split()))
+    for plural, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("vae", "va")):
+        if text.endswith(plural):
+            return text.removesuffix(plural) + single
+    return text.removesuffix("s") if not text.endswith("ss") else text
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(float(np.mean(known)), 6) if known else None

@@ -1,0 +1,235 @@
+"""COCO: detections out, and labelled photos in for evaluation. https://cocodataset.org/#format-data"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import shapely
+from pydantic import BaseModel, Field, ValidationError
+
+from agri_clip.detections import STATUSES, Detections
+from agri_clip.errors import DataError
+from agri_clip.exports.files import printable, rounded, write_text
+
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Id = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
+
+
+class _Image(BaseModel):
+    id: Id
+    file_name: Annotated[str, Field(min_length=1)]
+    width: Annotated[int, Field(ge=0)] = 0
+    height: Annotated[int, Field(ge=0)] = 0
+
+
+class _Category(BaseModel):
+    id: Id
+    name: Annotated[str, Field(min_length=1)]
+
+
+class _Annotation(BaseModel):
+    image_id: Id
+    category_id: Id
+    bbox: Annotated[list[Number], Field(min_length=4, max_length=4)]
+    iscrowd: Annotated[int, Field(ge=0, le=1)] = 0
+
+
+class _Document(BaseModel):
+    images: list[_Image]
+    annotations: list[_Annotation]
+    categories: Annotated[list[_Category], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """Labelled insects of a set of photos, in an order that does not depend on the file's.
+
+    Attributes
+    ----------
+    source : str
+        The file they were read from.
+    file_names : tuple of p str
+        Photos, sorted; as the file gives them, relative to the folder of photos.
+    sizes : ndarray, shape (p, 2), int64
+        Width and height in pixels; 0 where the file does not say.
+    category_names : tuple of str
+    photo_index : ndarray, shape (n,), int64
+        Which of `file_names` a box belongs to; sorted.
+    boxes : ndarray, shape (n, 4), float64
+        xyxy in pixels.
+    category_index : ndarray, shape (n,), int64
+    crowd : ndarray, shape (n,), bool
+        Boxes around a group that is not labelled one by one: neither missed nor found.
+    notes : tuple of str
+        What was left out in reading, and why.
+    """
+
+    source: str
+    file_names: tuple[str, ...]
+    sizes: np.ndarray
+    category_names: tuple[str, ...]
+    photo_index: np.ndarray
+    boxes: np.ndarray
+    category_index: np.ndarray
+    crowd: np.ndarray
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.photo_index)
+
+
+def read(path: Path | str) -> Annotations:
+    """Read a COCO file of boxes.
+
+    Parameters
+    ----------
+    path : Path or str
+        JSON with `images`, `annotations` and `categories`.
+
+    Raises
+    ------
+    DataError
+        The file cannot be read, is not JSON, or a field is missing or wrong; the message names the field.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not JSON text: byte {error.start} is not UTF-8") from error
+    return parse(document, str(path))
+
+
+def parse(document: object, source: str = "annotations") -> Annotations:
+    """Check a COCO document and turn it into arrays; see `read`. `source` is what messages call it."""
+    if not isinstance(document, dict):
+        raise DataError(
+            f"{source}: a COCO file is an object with images, annotations and categories, not a {_kind(document)}"
+            + ("; this looks like a results file, which has no photos" if isinstance(document, list) else "")
+        )
+    try:
+        checked = _Document.model_validate(document)
+    except ValidationError as error:
+        raise DataError(f"{source}: {_first_fault(error)}") from error
+    photos = sorted(checked.images, key=lambda image: image.file_name)
+    _check_unique(source, "images", "id", [image.id for image in checked.images])
+    _check_unique(source, "images", "file_name", [image.file_name for image in checked.images])
+    _check_unique(source, "categories", "id", [category.id for category in checked.categories])
+    photo_of = {image.id: i for i, image in enumerate(photos)}
+    category_of = {category.id: i for i, category in enumerate(checked.categories)}
+    for i, annotation in enumerate(checked.annotations):
+        where = f"{source}: annotations[{i}]"
+        if annotation.image_id not in photo_of:
+            raise DataError(f"{where}.image_id: no image has id {annotation.image_id!r}")
+        if annotation.category_id not in category_of:
+            raise DataError(f"{where}.category_id: no category has id {annotation.category_id!r}")
+        if min(annotation.bbox[2:]) < 0:
+            raise DataError(f"{where}.bbox: width and height must not be negative: {annotation.bbox}")
+    boxes = np.array([a.bbox for a in checked.annotations], np.float64).reshape(-1, 4)
+    boxes[:, 2:] += boxes[:, :2]
+    photo_index = np.array([photo_of[a.image_id] for a in checked.annotations], np.int64)
+    category = np.array([category_of[a.category_id] for a in checked.annotations], np.int64)
+    crowd = np.array([a.iscrowd == 1 for a in checked.annotations], bool)
+    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    order = np.lexsort((category, *boxes.T[::-1], photo_index))
+    order = order[has_area[order]]
+    empty = int((~has_area).sum())
+    return Annotations(
+        source=source,
+        file_names=tuple(image.file_name for image in photos),
+        sizes=np.array([(image.width, image.height) for image in photos], np.int64).reshape(-1, 2),
+        category_names=tuple(category.name for category in checked.categories),
+        photo_index=photo_index[order],
+        boxes=boxes[order],
+        category_index=category[order],
+        crowd=crowd[order],
+        notes=(f"{empty} boxes without area left out",) if empty else (),
+    )
+
+
+def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:
+    """Write detections as a COCO file that annotation tools open; the file is written whole or not at all.
+
+    Parameters
+    ----------
+    detections : Detections
+    path : Path or str
+    all_regions : bool
+        Also regions that are no finding; their `status` tells them apart.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    chosen = detections if all_regions else detections.found
+    document = {
+        "info": {
+            "description": "Insects found by agri-clip; boxes in pixels of the upright photo",
+            "produced_by": detections.provenance,
+            "failed_photos": [{"file_name": p.name, "reason": p.reason} for p in detections.photos if p.failed],
+        },
+        "licenses": [],
+        "categories": [
+            {"id": i, "name": name, "supercategory": "insect"} for i, name in enumerate(detections.label_names, 1)
+        ],
+        "images": [
+            {"id": i, "file_name": photo.name, "width": photo.width, "height": photo.height}
+            for i, photo in enumerate(detections.photos, 1)
+            if not photo.failed
+        ],
+        "annotations": [_annotation(chosen, i) for i in np.argsort(chosen.photo_index, kind="stable")],
+    }
+    for number, annotation in enumerate(document["annotations"], 1):
+        annotation["id"] = number
+    write_text(path, json.dumps(printable(document), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def _annotation(detections: Detections, i: int) -> dict[str, Any]:
+    """One region as a COCO annotation; `id` is the caller's."""
+    x1, y1, x2, y2 = (float(value) for value in detections.boxes[i])
+    outline = detections.outlines[i]
+    area = (x2 - x1) * (y2 - y1) if outline is None else shapely.Polygon(outline).area
+    return {
+        "id": 0,
+        "image_id": int(detections.photo_index[i]) + 1,
+        "category_id": int(detections.label_index[i]) + 1,
+        "bbox": [round(value, 1) for value in (x1, y1, x2 - x1, y2 - y1)],
+        "area": round(area, 1),
+        "segmentation": [] if outline is None else [[round(float(v), 1) for v in outline.reshape(-1)]],
+        "iscrowd": 0,
+        "score": rounded(detections.scores[i], 4),
+        "status": STATUSES[detections.status[i]],
+    }
+
+
+def _first_fault(error: ValidationError) -> str:
+    """The first thing pydantic found wrong, as `annotations[5].bbox[2]: what`."""
+    fault = error.errors()[0]
+    # A value that fits neither kind of id is reported once for each kind, under a step that is no field.
+    steps = [step for step in fault["loc"] if step not in ("constrained-int", "constrained-str", "int", "str")]
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")
+    what = "missing" if fault["type"] == "missing" else f"{fault['msg']}, found {_short(fault['input'])}"
+    return f"{where}: {what}"
+
+
+def _check_unique(source: str, part: str, key: str, values: Sequence[int | str]) -> None:
+    if len(set(values)) < len(values):
+        twice = next(value for i, value in enumerate(values) if value in values[:i])
+        raise DataError(f"{source}: {part}: {key} {twice!r} stands there twice")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _kind(value: object) -> str:
+    return {list: "list", str: "text", type(None): "null"}.get(type(value), "number")

@@ -1,0 +1,209 @@
+"""Writing files whole or not at all, and the small things every export format needs: names, numbers, provenance."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from agri_clip.errors import DataError
+
+# Names that Windows keeps for devices, whatever their suffix.
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+
+
+def write_text(path: Path | str, text: str, encoding: str = "utf-8") -> None:
+    """Write a text file whole or not at all; see `write_bytes`. Characters that no encoding holds become "?"."""
+    write_bytes(path, text.encode(encoding, errors="replace"))
+
+
+def write_bytes(path: Path | str, data: bytes) -> None:
+    """Write a file whole or not at all: a reader sees the old content or the new, never a part.
+
+    The data go to a new file in the same folder, are forced to disk, and the file then takes the name. Missing folders
+    are made.
+
+    Parameters
+    ----------
+    path : Path or str
+    data : bytes
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written, the disk is full, or the name is that of a folder.
+    """
+    path = Path(path)
+    with _explained(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.parent / f".agri-clip-{secrets.token_hex(6)}.part"
+        try:
+            with half.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
+    """Fill a folder whole or not at all: gives a temporary folder that takes the name `path` at the end.
+
+    Parameters
+    ----------
+    path : Path or str
+        The folder. An earlier export in its place is replaced, so that no file of an earlier run stays among the new.
+    marker : str
+        A file, relative to the folder, that every export of this kind holds and that says so in its text. A folder
+        that has content but not the marker is somebody else's and is left alone.
+
+    Raises
+    ------
+    DataError
+        The place cannot be written, or holds other files.
+    """
+    path = Path(path)
+    with _explained(path):
+        ours = (path / marker).is_file() and "agri-clip" in (path / marker).read_text("utf-8", errors="replace")
+        if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not ours)):
+            raise DataError(f"{path}: is in use by other files; give a new or empty folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.parent / f".agri-clip-{secrets.token_hex(6)}.part"
+        old = half.with_suffix(".old")
+        try:
+            half.mkdir()
+            yield half
+            if path.exists():
+                path.replace(old)
+            half.replace(path)
+        except BaseException:
+            if old.exists() and not path.exists():
+                old.replace(path)
+            raise
+        finally:
+            shutil.rmtree(half, ignore_errors=True)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn a failure of the file system into a DataError that names the place."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"{path}: cannot be written: {reason}; give a place that is writable and has room") from error
+
+
+def unique_stems(names: Sequence[str]) -> list[str]:
+    """File names without suffix for outputs, one for each photo, each its own on every file system.
+
+    Parameters
+    ----------
+    names : sequence of n str
+        Photo names: paths, or any text.
+
+    Returns
+    -------
+    list of n str
+        The photo's own stem where only one photo has it; with its folder's name, ``house1_IMG_1``, where several do;
+        with a number where that is not enough. Letter case does not tell two apart.
+    """
+    parts = [_path_parts(name) for name in names]
+    stems = [part[-1] for part in parts]
+    for depth in range(2, max(map(len, parts), default=0) + 1):
+        shared = _repeated(stems)
+        stems = ["_".join(part[-depth:]) if s.casefold() in shared else s for part, s in zip(parts, stems, strict=True)]
+    shared = _repeated(stems)
+    taken = {stem.casefold() for stem in stems}
+    first = set()
+    for i, stem in enumerate(stems):
+        if stem.casefold() not in shared:
+            continue
+        if stem.casefold() not in first:
+            first.add(stem.casefold())
+            continue
+        number = 2
+        while f"{stem}-{number}".casefold() in taken:
+            number += 1
+        stems[i] = f"{stem}-{number}"
+        taken.add(stems[i].casefold())
+    return stems
+
+
+def annotated_paths(names: Sequence[str], folder: Path | str, suffix: str = ".jpg") -> list[Path]:
+    """Where the annotated picture of each photo goes: one path a photo, none twice."""
+    return [Path(folder) / f"{stem}{suffix}" for stem in unique_stems(names)]
+
+
+def printable(value: Any) -> Any:
+    """The same value in types that strict JSON has: numpy to Python, NaN and infinity to None, dates to ISO 8601.
+
+    Text keeps its letters; bytes of a file name that are no text become "?".
+    """
+    if isinstance(value, Mapping):
+        return {str(printable(key)): printable(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return printable(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [printable(item) for item in value]
+    if isinstance(value, np.generic):
+        return printable(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, (datetime, date)):
+        return value.isoformat()
+    if value is None or isinstance(value, (bool, int)):
+        return value
+    return str(value).encode("utf-8", errors="replace").decode("utf-8")
+
+
+def rounded(value: Any, digits: int) -> float | None:
+    """A number with so many decimals; None where it is not a number."""
+    number = float(value)
+    return round(number, digits) if math.isfinite(number) else None
+
+
+def produced_by(provenance: Mapping[str, Any]) -> str:
+    """Provenance in one line of text, for formats that have one field for it: ``agri-clip 0.1; encoder builtin; …``."""
+    return "; ".join(["agri-clip", *_flat(printable(provenance))])
+
+
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    for key, item in value.items():
+        name = f"{above}{key}"
+        if isinstance(item, Mapping):
+            yield from _flat(item, f"{name}.")
+        elif item is not None:
+            text = ", ".join(map(str, item)) if isinstance(item, list) else str(item)
+            yield f"{name} {text}"
+
+
+def _path_parts(name: str) -> list[str]:
+    """Folders and stem of a name, from either kind of system, safe as parts of a file name; at least one."""
+    path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
+    parts = [_safe(part) for part in (*path.parts[:-1], path.stem) if part not in ("/", "..", ".", path.anchor)]
+    return parts or ["photo"]
+
+
+def _safe(part: str) -> str:
+    """Text that every file system takes as a name, at most 60 characters."""
+    text = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f\ud800-\udfff]', "_", part).strip(". ")[:60].rstrip(". ")
+    return f"{text}_" if text.casefold() in RESERVED else text or "photo"
+
+
+def _repeated(stems: Sequence[str]) -> set[str]:
+    counts = Counter(stem.casefold() for stem in stems)
+    return {stem for stem, count in counts.items() if count > 1}
