@@ -1,0 +1,241 @@
+"""From a sentence to a Target: finds the catalogued pest that it names, in six languages; part of step 3."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+
+from agri_clip.errors import PromptError
+from agri_clip.prompts._files import spoken_faults
+from agri_clip.prompts.base import Target, tidy
+from agri_clip.prompts.catalogue import Pest, load_catalogue
+from agri_clip.prompts.templates import with_article
+
+
+class PromptWarning(UserWarning):
+    """A prompt that was understood in one of several ways."""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ARTICLES: dict[str, frozenset[str]] = {
+    "en": _set("a an the any some one adult adults"),
+    "la": _set("a an the sp spp adult"),
+    "es": _set("el la los las un una unos unas adulto adulta adultos adultas"),
+    "fr": _set("le la les l un une des du d adulte adultes"),
+    "de": _set("der die das den dem ein eine einen einer eines"),
+    "hi": _set("एक"),
+}
+_STAGES = _set(
+    """
+    larva larvae larval nymph nymphs egg eggs pupa pupae pupal puparium crawler crawlers caterpillar caterpillars
+    maggot maggots grub grubs mummy exuvia exuviae juvenile larve larves nymphe nymphes oeuf oeufs pupe chenille
+    chenilles ninfa ninfas huevo huevos oruga orugas larvas pupas larven nymphen ei eier puppe puppen raupe raupen
+    लार्वा अंडा अंडे इल्ली
+    """
+)
+_CHINESE_STAGES = ("若虫", "幼虫", "卵", "蛹", "若螨")
+_SIZES = _set("tiny small minute little large big huge giant long")
+_PHOTO_OF = re.compile(r"^(?:an?\s+|the\s+)?(?:macro\s+|close-up\s+)?(?:photo|picture|image|close-up)\s+of\s+", re.I)
+# An English noun phrase ends where one of these begins: "aphids | on a leaf", "a whitefly | sitting".
+_PHRASE_END = re.compile(
+    r"[,;:.()]|\b(?:with|without|on|in|of|at|from|under|near|by|that|which|and|or|stuck|caught|sitting|resting|feeding|seen)\b"
+)
+_CHINESE = re.compile(r"[㐀-䶿一-鿿]")
+_CHINESE_COUNT = re.compile(r"^(?:一|这|那|几|两|许多)?(?:只|个|头|种|些)")
+_CHINESE_END = re.compile(r"^(?:$|成虫|成螨|在|[,，。、;；]|" + "|".join(_CHINESE_STAGES) + ")")
+
+
+@dataclass(frozen=True)
+class _Match:
+    pest: Pest
+    language: str
+    length: int
+    extra: frozenset[str]
+
+
+def resolve(sentence: str) -> Target:
+    """Make a target from one sentence, with the catalogue's words and size where it names a catalogued pest.
+
+    The longest name that stands in the sentence wins; case, accents, articles and plurals do not matter. A bare name
+    takes the catalogue's English names, looks and size. A name with describing words ("a green aphid") stays the
+    sentence that it is and takes the size only; in another language than English, the English name goes beside it. A
+    word for another stage ("a whitefly nymph"), or a size word beside a group ("a tiny wasp"), drops the size. Any
+    other sentence is used as it is.
+
+    Parameters
+    ----------
+    sentence : str
+        A name or a description; English, Chinese, Spanish, French, German, Hindi, or a scientific name.
+
+    Returns
+    -------
+    Target
+        Its name is the sentence.
+
+    Raises
+    ------
+    PromptError
+        The sentence is empty or too long.
+
+    Warns
+    -----
+    PromptWarning
+        Two catalogued species share the name, and no group has it; the first by id is taken.
+    """
+    try:
+        sentence = tidy(sentence)
+    except ValueError as error:
+        raise PromptError(f"prompt {sentence[:40]!r} {error}") from error
+    found = find_pest(sentence)
+    try:
+        if found is None:
+            return Target(name=sentence, phrasings=(with_article(sentence),))
+        return _target_of(sentence, found)
+    except ValidationError as error:
+        raise PromptError(spoken_faults(error, Target)) from error
+
+
+def words_of(pest: Pest) -> dict[str, Any]:
+    """What a target takes from its catalogue entry: `phrasings`, `looks` and `length_mm`."""
+    names = [with_article(name) for name in pest.names["en"]]
+    if pest.is_species:
+        names.append(pest.scientific)
+    return {"phrasings": tuple(names), "looks": pest.looks, "length_mm": pest.length_mm}
+
+
+def _target_of(sentence: str, found: _Match) -> Target:
+    words = words_of(found.pest)
+    spoken = with_article(sentence) if found.language in {"en", "la"} else sentence
+    if not found.extra:
+        own = {"en": (spoken,), "la": (sentence,)}.get(found.language, ())
+        words["phrasings"] = tuple(dict.fromkeys((*own, *words["phrasings"])))
+    else:
+        english = () if found.language in {"en", "la"} else (with_article(found.pest.english),)
+        words.update(phrasings=(spoken, *english), looks=())
+        another_stage = found.extra & _STAGES and found.pest.stage.startswith("adult")
+        own_size = found.extra & _SIZES and not found.pest.is_species
+        if another_stage or own_size:
+            words["length_mm"] = None
+    return Target(name=sentence, pest=found.pest.id, **words)
+
+
+def find_pest(sentence: str) -> _Match | None:
+    """The catalogued pest that a sentence is about, or None; see `resolve` for the rules."""
+    index = _index()
+    found = [*_spelled_matches(sentence, index), *_chinese_matches(sentence, index)]
+    if not found:
+        return None
+    longest = max(length for _, _, length, _ in found)
+    pests, language, length, extra = next(match for match in found if match[2] == longest)
+    return _Match(_choose(sentence, pests), language, length, extra)
+
+
+def _choose(sentence: str, ids: tuple[str, ...]) -> Pest:
+    """One of the pests that share a name: a group before a species, then by id."""
+    pests = sorted((load_catalogue()[name] for name in ids), key=lambda pest: (pest.is_species, pest.id))
+    if len(pests) > 1 and pests[0].is_species:
+        others = ", ".join(f"{pest.english} ({pest.scientific})" for pest in pests)
+        warnings.warn(
+            f"{sentence!r} may mean {others}; taken as the first. Write the scientific name to choose",
+            PromptWarning,
+            stacklevel=4,
+        )
+    return pests[0]
+
+
+_Found = tuple[tuple[str, ...], str, int, frozenset[str]]
+
+
+def _spelled_matches(sentence: str, index: Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]) -> Iterator[_Found]:
+    """Names of scripts that put spaces between words."""
+    text = fold(_PHOTO_OF.sub("", sentence))
+    for language, articles in _ARTICLES.items():
+        head = _PHRASE_END.split(text, maxsplit=1)[0] if language == "en" else text
+        words, head_words = _words(text), len(_words(head))
+        stems = [stem(word, language) for word in words]
+        for start in range(head_words):
+            for end in range(start + 1, head_words + 1):
+                ids = index.get((language, tuple(stems[start:end])))
+                # In English the last word is what the thing is: an "aphid midge" is no aphid.
+                trailing = set(words[end:head_words]) - _STAGES - {"adult", "adults"}
+                if ids and not (language == "en" and trailing):
+                    extra = frozenset(words[:start] + words[end:]) - articles
+                    yield ids, language, len(" ".join(words[start:end])), extra
+
+
+def _chinese_matches(sentence: str, index: Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]) -> Iterator[_Found]:
+    """Chinese names, which stand without spaces; the name ends the phrase, as its head does."""
+    text = re.sub(r"\s+", "", fold(sentence))
+    if not _CHINESE.search(text):
+        return
+    for (language, name), ids in index.items():
+        place = text.find(name[0]) if language == "zh" else -1
+        if place < 0 or not _CHINESE_END.match(rest := text[place + len(name[0]) :]):
+            continue
+        before = _CHINESE_COUNT.sub("", text[:place])
+        after = "" if rest in {"成虫", "成螨"} else rest
+        stage = "larva" if after.startswith(_CHINESE_STAGES) else ""
+        # A Chinese character says about as much as three letters.
+        yield ids, "zh", 3 * len(name[0]), frozenset(filter(None, (before, after, stage)))
+
+
+@lru_cache(maxsize=1)
+def _index() -> Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]:
+    """Stemmed words of every name, by language ("la" for scientific names), to the ids that bear it."""
+    index: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+    for pest in load_catalogue().values():
+        names = [("la", name) for name in (pest.scientific, *pest.synonyms)]
+        names += [(language, name) for language, some in pest.names.items() for name in some]
+        for language, name in names:
+            folded = fold(name)
+            key = (language, (folded,) if language == "zh" else tuple(stem(w, language) for w in _words(folded)))
+            if pest.id not in index.get(key, ()):
+                index[key] = (*index.get(key, ()), pest.id)
+    return index
+
+
+def fold(text: str) -> str:
+    """Lower case without Latin accents, Devanagari nuktas and the two ways to write a nasal."""
+    text = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text).casefold())
+    text = "".join(letter for letter in text if not ("̀" <= letter <= "ͯ" or letter == "़"))
+    return unicodedata.normalize("NFC", text.replace("ँ", "ं").replace("’", "'"))
+
+
+def _words(text: str) -> list[str]:
+    """Words of a folded text; hyphens and apostrophes part words, so "white-fly" and "white fly" are one name."""
+    return re.findall(r"[\wऀ-ॿ]+", text)
+
+
+_ENGLISH_SINGULARS = {
+    "flies": "fly", "thrips": "thrips", "larvae": "larva", "lice": "louse", "nymphs": "nymph", "series": "series",
+    "species": "species", "ladies": "lady", "leaves": "leaf",
+}  # fmt: skip
+
+
+def stem(word: str, language: str) -> str:
+    """A folded word without its plural ending; only good for comparing two words of one language."""
+    if language == "en":
+        if word in _ENGLISH_SINGULARS:
+            return _ENGLISH_SINGULARS[word]
+        word = re.sub(r"ies$", "y", word) if len(word) > 4 else word
+        word = re.sub(r"([sxzo]|ch|sh)es$", r"\1", word)
+        return word[:-1] if len(word) > 3 and re.search(r"[^siu]s$", word) else word
+    if language == "es":
+        return re.sub(r"(?:es|s|e)$", "", re.sub(r"ces$", "z", word)) if len(word) > 3 else word
+    if language == "fr":
+        return re.sub(r"[sx]$", "", word) if len(word) > 3 else word
+    if language == "de":
+        return re.sub(r"(?:en|er|em|e|n)$", "", word) if len(word) > 4 else word
+    if language == "hi":
+        return re.sub(r"(?:ियां|ियों|ीयां)$", "ी", re.sub(r"(?:ें|ों)$", "", word))
+    return word
