@@ -1,0 +1,168 @@
+"""Step 2: crops and texts to vectors of one space. The registry: an encoder is picked by name everywhere the same way.
+
+Nothing heavy is imported until an encoder is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from agri_clip.encoders import hub
+from agri_clip.encoders.base import Encoder
+from agri_clip.encoders.crops import CONTEXT, extract_crops
+from agri_clip.errors import ModelError
+
+__all__ = ["CONTEXT", "Encoder", "EncoderInfo", "available", "extract_crops", "fetch", "get_encoder"]
+
+#: The embedded encoder: an ordinary transformers folder inside the package.
+BUILTIN = Path(__file__).resolve().parent.parent / "models" / "builtin"
+
+#: What open_clip calls a model of the hub.
+OPEN_CLIP_PREFIX = "hf-hub:"
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """One line of `agri-clip models`.
+
+    Attributes
+    ----------
+    name : str
+        What picks it.
+    purpose : str
+        What it is good for.
+    megabytes : int
+        Size of its weights.
+    licence : str
+        Of the weights, as their owner states it.
+    library : {"transformers", "open_clip"}
+    present : bool
+        Whether it can be used here without network.
+    """
+
+    name: str
+    purpose: str
+    megabytes: int
+    licence: str
+    library: Literal["transformers", "open_clip"] = "transformers"
+    present: bool = False
+
+
+#: Encoders that are listed. Any other of these two libraries works too. Sizes and licences are those of the model pages
+#: on the Hugging Face hub; docs/encoders.md says where each was read.
+KNOWN = (
+    EncoderInfo("openai/clip-vit-base-patch32", "the plain CLIP, fast; English", 605, "MIT"),
+    EncoderInfo("openai/clip-vit-base-patch16", "CLIP with finer patches; English", 599, "MIT"),
+    EncoderInfo("google/siglip-base-patch16-224", "each label judged alone; English", 813, "Apache-2.0"),
+    EncoderInfo("google/siglip2-base-patch16-224", "each label judged alone; many languages", 1501, "Apache-2.0"),
+    EncoderInfo("OFA-Sys/chinese-clip-vit-base-patch16", "Chinese", 753, "not stated on its page"),
+    EncoderInfo("kakaobrain/align-base", "convolutional; English", 690, "not stated on its page"),
+    EncoderInfo("BAAI/AltCLIP", "Chinese and English; large", 3460, "CreativeML OpenRAIL-M"),
+    EncoderInfo("hf-hub:imageomics/bioclip", "species by Latin or common name", 599, "MIT", "open_clip"),
+    EncoderInfo("hf-hub:imageomics/bioclip-2", "species by Latin or common name; large", 1711, "MIT", "open_clip"),
+)
+
+
+def get_encoder(encoder: str | Path | Encoder = "builtin", device: str | None = None, **settings: Any) -> Encoder:
+    """Make an encoder from a name.
+
+    Parameters
+    ----------
+    encoder : str, Path or Encoder
+        ``"builtin"``; a hub name that transformers loads (``"openai/clip-vit-base-patch16"``); ``"hf-hub:"`` and a hub
+        name that open_clip loads; a folder of either library. An Encoder is given back as it is.
+    device : str or None
+        As for `agri_clip.devices.choose_device`.
+    **settings
+        ``dtype``, ``batch_size``: as for `agri_clip.encoders.clip.ClipEncoder`.
+
+    Raises
+    ------
+    ModelError
+        Unknown name, or the model is not here and cannot be fetched, or cannot be loaded.
+    """
+    if not isinstance(encoder, (str, Path)):
+        return encoder
+    name, folder = str(encoder), None
+    if name == "builtin":
+        folder = _builtin()
+    else:
+        _check_name(name)
+    if _layout(name) is hub.OPEN_CLIP:
+        from agri_clip.encoders.open_clip import OpenClipEncoder
+
+        return OpenClipEncoder(name, device=device, **settings)
+    from agri_clip.encoders.clip import ClipEncoder
+
+    return ClipEncoder(name, device=device, folder=folder, **settings)
+
+
+def available() -> list[EncoderInfo]:
+    """The listed encoders, with whether each is on this machine; the network is not used."""
+    return [replace(info, present=_present(info.name)) for info in _known()]
+
+
+def fetch(name: str) -> Path:
+    """Download everything that a later run of an encoder without network needs.
+
+    Parameters
+    ----------
+    name : str
+        As for `get_encoder`.
+
+    Returns
+    -------
+    Path
+        The folder that holds it; what was there already is not downloaded again.
+
+    Raises
+    ------
+    ModelError
+        As for `agri_clip.encoders.hub.fetch`, or unknown name.
+    """
+    if name == "builtin":
+        return _builtin()
+    _check_name(name)
+    return hub.ensure(name.removeprefix(OPEN_CLIP_PREFIX), _layout(name))
+
+
+def _known() -> Iterator[EncoderInfo]:
+    weights = BUILTIN / hub.TRANSFORMERS.weights[0]
+    size = round(weights.stat().st_size / 1e6) if weights.is_file() else 0
+    yield EncoderInfo(
+        "builtin", "insects on traps and leaves; English; comes with agri_clip", size, "AGPL-3.0-or-later"
+    )
+    yield from KNOWN
+
+
+def _layout(name: str) -> hub.Layout:
+    """Which library loads a name: open_clip where its prefix or the folder's configuration says so."""
+    marked = name.startswith(OPEN_CLIP_PREFIX) or (Path(name).expanduser() / hub.OPEN_CLIP.config).is_file()
+    return hub.OPEN_CLIP if marked else hub.TRANSFORMERS
+
+
+def _present(name: str) -> bool:
+    if name == "builtin":
+        return not hub.missing_files(BUILTIN)
+    return hub.locate(name.removeprefix(OPEN_CLIP_PREFIX), _layout(name)) is not None
+
+
+def _builtin() -> Path:
+    missing = hub.missing_files(BUILTIN)
+    if missing:
+        raise ModelError(
+            f"the embedded encoder is incomplete: {', '.join(missing)} is not in {BUILTIN}; install agri_clip again "
+            "(a clone needs all its files), or choose another encoder"
+        )
+    return BUILTIN
+
+
+def _check_name(name: str) -> None:
+    """Refuse what is neither a folder nor of the form of a hub name."""
+    if Path(name).expanduser().is_dir() or hub.is_hub_name(name.removeprefix(OPEN_CLIP_PREFIX)):
+        return
+    names = ", ".join(info.name for info in _known())
+    raise ModelError(f"no encoder is called {name!r} and there is no such folder; known are {names}, and any hub name")

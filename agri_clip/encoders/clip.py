@@ -1,0 +1,248 @@
+"""Dual encoders of the transformers library, by hub name or folder (step 2): CLIP, SigLIP, MetaCLIP, ALIGN and kin."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
+from agri_clip.encoders.hub import ensure, fingerprint
+from agri_clip.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+#: Largest difference between the batched preparation of crops and the model's own processor that counts as equal.
+#: One level of 255 is 0.016 in CLIP's units; rounding noise is below 1e-6.
+SAME_PIXELS = 1e-4
+
+#: Model types whose text tower reads the padding too, so every text is padded to the same length and no mask is given.
+PADDED_TEXT = ("siglip", "siglip2")
+
+#: Text towers that read a text's vector at its end token.
+END_POOLED_TEXT = ("clip_text_model", "metaclip_2_text_model")
+
+
+class ClipEncoder(DualEncoder):
+    """Any model that transformers' `AutoModel` loads and that has image and text features in one space.
+
+    The model's own processor is used: size, filter, mean and deviation of pictures, and tokenizer, length and padding
+    of texts. Only safetensors weights are loaded, and no code that comes with a model is run.
+
+    Parameters
+    ----------
+    name : str
+        Hub name (``"openai/clip-vit-base-patch16"``) or folder.
+    device : str or None
+        ``"cuda"``, ``"mps"``, ``"cpu"``; None chooses the fastest kind there is.
+    dtype : str or None
+        ``"float32"``, ``"float16"``, ``"bfloat16"``; ``"auto"`` is half precision where the device is faster with it.
+    batch_size : int or None
+        Crops per pass; None takes 32 on a CPU and 256 elsewhere.
+    folder : Path or None
+        Where the files are, when that is not what `name` says.
+
+    Raises
+    ------
+    ModelError
+        The model is not here and cannot be fetched, is no dual encoder, has only pickled weights, or is damaged.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        device: str | torch.device | None = None,
+        dtype: str | torch.dtype | None = "auto",
+        batch_size: int | None = None,
+        folder: Path | None = None,
+    ) -> None:
+        super().__init__(name, device, dtype, batch_size)
+        self.folder = folder or ensure(name)
+        self._model = _load_model(name, self.folder, self.dtype).to(self.device)
+        self._processor = _load_processor(name, self.folder)
+        self.fingerprint = fingerprint(self.folder)
+        self.activation = "sigmoid" if hasattr(self._model, "logit_bias") else "softmax"
+        self.logit_scale, self.logit_bias = _logit_scale(self._model)
+        _check_end_token(name, self._model.config, self._processor.tokenizer)
+
+    @cached_property
+    def _text_settings(self) -> dict[str, Any]:
+        """How the tokenizer is called: the processor's own settings, within the length that the model can read."""
+        config, tokenizer = self._model.config, self._processor.tokenizer
+        own = dict(getattr(self._processor, "text_kwargs", None) or {})
+        lengths = [int(tokenizer.model_max_length), int(own.get("max_length") or tokenizer.model_max_length)]
+        positions = getattr(config.text_config, "max_position_embeddings", None)
+        if positions is not None:
+            # RoBERTa counts positions from the padding id on.
+            roberta = any(kind in config.text_config.model_type for kind in ("roberta", "altclip"))
+            lengths.append(positions - (config.text_config.pad_token_id + 1 if roberta else 0))
+        padding = "max_length" if config.model_type in PADDED_TEXT else own.get("padding", True)
+        return {"padding": padding, "truncation": True, "max_length": min(lengths), "return_tensors": "pt"}
+
+    def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        import torch
+
+        tokenizer, limit = self._processor.tokenizer, self._text_settings["max_length"]
+        with _quiet("transformers.tokenization_utils_base"):
+            lengths = [len(ids) for ids in tokenizer(list(texts), padding=False, truncation=False)["input_ids"]]
+        for text, length in zip(texts, lengths, strict=True):
+            if length > limit:
+                message = (
+                    f"{self.name} reads {limit} tokens, this prompt has {length} and its end is not read: {text!r}"
+                )
+                warnings.warn(message, TruncatedTextWarning, stacklevel=4)
+        inputs = tokenizer(list(texts), **self._text_settings)
+        if self._model.config.model_type in PADDED_TEXT:
+            inputs = {"input_ids": inputs["input_ids"]}
+        with torch.inference_mode():
+            return _pooled(self._model.get_text_features(**{k: v.to(self.device) for k, v in inputs.items()}))
+
+    def _image_features(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
+        import torch
+
+        with torch.inference_mode():
+            prepared = self._prepare_batch(crops) if self._batch_preparation_is_exact else self._prepare(crops)
+            cast = {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in prepared.items()}
+            return _pooled(self._model.get_image_features(**cast))
+
+    def _prepare(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+        """Crops through the model's own processor: right for every model, slow for many small crops."""
+        return dict(
+            self._processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last")
+        )
+
+    def _prepare_batch(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+        """The same through the processor's own steps, normalised as one batch on the device."""
+        import torch
+
+        own = self._processor.image_processor
+        resized = []
+        for crop in crops:
+            picture = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)
+            if own.do_resize:
+                picture = own.resize(picture, own.size, own.resample)
+            if own.do_center_crop:
+                picture = own.center_crop(picture, own.crop_size)
+            resized.append(picture)
+        batch = torch.stack(resized).to(self.device)
+        return {
+            "pixel_values": own.rescale_and_normalize(
+                batch, own.do_rescale, own.rescale_factor, own.do_normalize, own.image_mean, own.image_std
+            )
+        }
+
+    @cached_property
+    def _batch_preparation_is_exact(self) -> bool:
+        """Whether `_prepare_batch` gives what the model's own processor gives, tried on three pictures."""
+        random = np.random.default_rng(0)
+        shapes = ((31, 31), (190, 190), (45, 70))
+        crops = [random.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
+        plain = self._prepare(crops)
+        if set(plain) != {"pixel_values"}:
+            return False
+        try:
+            fast = self._prepare_batch(crops)["pixel_values"].cpu()
+        except (AttributeError, TypeError, ValueError, RuntimeError):
+            # A processor of another build; its own way is always there.
+            return False
+        slow = plain["pixel_values"]
+        return fast.shape == slow.shape and float((fast - slow).abs().max()) < SAME_PIXELS
+
+
+def _load_model(name: str, folder: Path, dtype: torch.dtype) -> Any:
+    from transformers import AutoModel
+
+    try:
+        with _quiet("transformers.modeling_utils"):
+            model, info = AutoModel.from_pretrained(
+                folder,
+                dtype=dtype,
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(f"{name} cannot be loaded from {folder}: {_first_line(error)}") from error
+    if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
+        raise ModelError(f"{name} is a {type(model).__name__}, which does not encode both pictures and texts")
+    # transformers fills absent weights with random numbers and only logs it.
+    absent = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
+    if absent:
+        raise ModelError(f"{name}: {len(absent)} weights are missing in {folder}, the first is {absent[0]}")
+    return model.eval()
+
+
+def _load_processor(name: str, folder: Path) -> Any:
+    from transformers import AutoProcessor
+
+    try:
+        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+        raise ModelError(
+            f"the image processor or tokenizer of {name} cannot be loaded from {folder}: {_first_line(error)}"
+        ) from error
+    if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
+        raise ModelError(f"{name}: {folder} has no image processor (preprocessor_config.json) or no tokenizer")
+    return processor
+
+
+def _logit_scale(model: Any) -> tuple[float, float]:
+    """What the model multiplies a cosine by and what it adds, whatever it calls them."""
+    if hasattr(model, "temperature"):
+        return 1.0 / float(model.temperature.detach()), 0.0
+    bias = float(model.logit_bias.detach()) if hasattr(model, "logit_bias") else 0.0
+    return float(model.logit_scale.detach().float().exp()), bias
+
+
+def _check_end_token(name: str, config: Any, tokenizer: Any) -> None:
+    """Refuse a CLIP text tower that would pool at another place than the end token.
+
+    transformers' CLIP pools at the first `eos_token_id`; for the id 2, which old configurations have by mistake, at the
+    highest id of the text; where the id is not in the text, at the first token, without a word.
+    """
+    if config.text_config.model_type not in END_POOLED_TEXT:
+        return
+    ids = tokenizer("insect")["input_ids"]
+    end = config.text_config.eos_token_id
+    legacy = end == 2 and config.text_config.model_type == "clip_text_model"
+    pooled = len(tokenizer) - 1 if legacy else end
+    if ids[-1] != tokenizer.eos_token_id or ids.index(ids[-1]) != len(ids) - 1 or pooled != ids[-1]:
+        raise ModelError(
+            f"{name}: its text tower would not read the end token: the tokenizer ends a text with {ids[-1]}, and "
+            f"eos_token_id in text_config of config.json is {end}; set it to the tokenizer's, which must not be 2"
+        )
+
+
+def _pooled(output: Any) -> torch.Tensor:
+    """Features of a model, which are a tensor or, since transformers 5, the pooled part of an output."""
+    features = output if not hasattr(output, "pooler_output") else output.pooler_output
+    return features.flatten(1)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+@contextmanager
+def _quiet(logger: str) -> Iterator[None]:
+    """Hold back a library's progress bars, and those log lines that this module says better."""
+    from transformers.utils import logging as library
+
+    log, bars = logging.getLogger(logger), library.is_progress_bar_enabled()
+    before = log.level
+    log.setLevel(logging.ERROR)
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.setLevel(before)
+        if bars:
+            library.enable_progress_bar()
