@@ -1,0 +1,221 @@
+"""Step 1: regions say where something is. Proposers are picked by name here; torch is imported only where it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agri_clip.errors import AgriClipError, ModelError
+from agri_clip.regions.base import Proposer, Regions
+
+__all__ = [
+    "Proposer",
+    "ProposerInfo",
+    "Regions",
+    "available",
+    "fetch_proposer",
+    "get_proposer",
+    "list_names",
+    "register",
+]
+
+#: Endings that make a name the path of an ultralytics model.
+MODEL_SUFFIXES = (".pt", ".yaml", ".yml", ".safetensors", ".onnx")
+
+
+@dataclass(frozen=True)
+class ProposerInfo:
+    """What a user needs to choose a proposer.
+
+    Attributes
+    ----------
+    name : str
+        What picks it.
+    good_for : str
+        One line.
+    size_mb : float or None
+        Download in megabytes; 0 where there is none, None where it is not known.
+    licence : str
+        Of the weights.
+    present : bool
+        Whether it runs here without a network.
+    """
+
+    name: str
+    good_for: str
+    size_mb: float | None
+    licence: str
+    present: bool
+
+
+@dataclass(frozen=True)
+class _Entry:
+    factory: Callable[..., Proposer]
+    good_for: str
+    size_mb: float | None
+    licence: str
+    needs_weights: bool
+
+
+_REGISTRY: dict[str, _Entry] = {}
+
+
+def register(
+    name: str, *, good_for: str, size_mb: float | None = 0, licence: str = "AGPL-3.0", needs_weights: bool = False
+) -> Callable[[Callable[..., Proposer]], Callable[..., Proposer]]:
+    """Make a proposer available under a name; for use as a decorator of its factory.
+
+    Parameters
+    ----------
+    name : str
+        What picks it; replaces an earlier one of that name.
+    good_for, size_mb, licence
+        As in `ProposerInfo`.
+    needs_weights : bool
+        Whether a file of that name must be on this machine for it to run.
+
+    Returns
+    -------
+    callable
+        Decorator for ``factory(*, device=None, **settings) -> Proposer``.
+    """
+
+    def keep(factory: Callable[..., Proposer]) -> Callable[..., Proposer]:
+        _REGISTRY[name] = _Entry(factory, good_for, size_mb, licence, needs_weights)
+        return factory
+
+    return keep
+
+
+def available() -> list[ProposerInfo]:
+    """Every proposer that has a name, in the order of registration, and whether it runs here without a network."""
+    from agri_clip.regions.yolo_models import find_weights
+
+    return [
+        ProposerInfo(name, e.good_for, e.size_mb, e.licence, not e.needs_weights or find_weights(name) is not None)
+        for name, e in _REGISTRY.items()
+    ]
+
+
+def list_names() -> str:
+    """Names of the registered proposers, for messages."""
+    return ", ".join(_REGISTRY)
+
+
+def get_proposer(proposer: str | Path | Proposer, *, device: str | None = None, **settings: Any) -> Proposer:
+    """Pick a proposer by name, by the path of an ultralytics model, or pass one through.
+
+    Parameters
+    ----------
+    proposer : str, Path or Proposer
+        A registered name, such as ``"contrast"``; a path ending in one of `MODEL_SUFFIXES`; a model folder; any model
+        name that ultralytics offers; or a proposer, which is returned as it is.
+    device : str or None
+        Where a network runs; None chooses.
+    settings
+        Of the proposer.
+
+    Raises
+    ------
+    ModelError
+        No such proposer; the message lists the names.
+    AgriClipError
+        Settings that it does not have, or settings beside a proposer that is made already.
+    """
+    if not isinstance(proposer, str | Path):
+        if settings:
+            raise AgriClipError(f"settings {', '.join(settings)} come too late for a proposer that is made already")
+        return proposer
+    name = str(proposer)
+    if name in _REGISTRY:
+        return _REGISTRY[name].factory(device=device, **settings)
+    if _is_model(name):
+        from agri_clip.regions.yolo import YoloProposer
+
+        return YoloProposer(name, device=device, **settings)
+    raise ModelError(
+        f"there is no proposer {name!r}. Names that work: {list_names()}; or the path of an ultralytics model "
+        f"({', '.join(MODEL_SUFFIXES)}, or a folder with model.yaml and model.safetensors)"
+    )
+
+
+def fetch_proposer(name: str) -> Path | None:
+    """Download everything that a later run of a proposer without a network needs.
+
+    Returns
+    -------
+    Path or None
+        Where it is; None for one that needs no files.
+
+    Raises
+    ------
+    ModelError
+        No such proposer, or the download failed.
+    """
+    entry = _REGISTRY.get(name)
+    if entry is not None and not entry.needs_weights:
+        return None
+    if entry is None and not _is_model(name):
+        raise ModelError(f"there is no proposer {name!r}. Names that work: {list_names()}")
+    from agri_clip.regions.yolo import fetch
+
+    return fetch(name)
+
+
+def is_proposer(name: str) -> bool:
+    """Whether a name picks a proposer, without making it: `agri-clip models fetch` tells them from encoders by this."""
+    return name in _REGISTRY or _is_model(name)
+
+
+def _is_model(name: str) -> bool:
+    """Whether a name that is not registered means an ultralytics model."""
+    if name.lower().endswith(MODEL_SUFFIXES):
+        return True
+    from agri_clip.regions.yolo_models import find_weights
+
+    if find_weights(name) is not None:
+        return True
+    if "/" in name or not name.lower().startswith(("yolo", "fastsam", "sam", "rtdetr", "mobile_sam")):
+        return False
+    from agri_clip.regions.yolo_models import import_ultralytics
+
+    import_ultralytics()
+    from ultralytics.utils.downloads import GITHUB_ASSETS_STEMS
+
+    return name in GITHUB_ASSETS_STEMS
+
+
+@register("contrast", good_for="any plain background; no weights, runs on the CPU", licence="AGPL-3.0-or-later")
+def _contrast(*, device: str | None = None, **settings: Any) -> Proposer:  # noqa: ARG001
+    from agri_clip.regions.contrast import ContrastProposer
+
+    return ContrastProposer(**settings)
+
+
+def _register_ultralytics(name: str, good_for: str, size_mb: float | None, licence: str) -> None:
+    @register(name, good_for=good_for, size_mb=size_mb, licence=licence, needs_weights=True)
+    def _make(*, device: str | None = None, **settings: Any) -> Proposer:
+        from agri_clip.regions.yolo import YoloProposer
+
+        return YoloProposer(name, device=device, **settings)
+
+
+for _folder in sorted((Path(__file__).parent / "weights").glob("*/model.safetensors")):
+    _register_ultralytics(
+        _folder.parent.name, "insects on traps; trained by this project, ships with it", 0, "AGPL-3.0-or-later"
+    )
+# Sizes: https://docs.ultralytics.com/models/mobile-sam (table of SAM variants); None where that page gives none.
+for _row in (
+    ("FastSAM-s.pt", "anything with an outline; quick on a CPU", 23.7, "AGPL-3.0"),
+    ("FastSAM-x.pt", "as FastSAM-s.pt, larger and better", None, "AGPL-3.0"),
+    ("mobile_sam.pt", "anything with an outline; fine outlines, slow", 40.7, "Apache-2.0"),
+    ("sam2_t.pt", "as mobile_sam.pt, larger", 78.1, "Apache-2.0"),
+    ("sam_b.pt", "as mobile_sam.pt, finest outlines, wants a GPU", 375, "Apache-2.0"),
+    ("yoloe-11s-seg-pf.pt", "everyday objects and animals in close-ups, with outlines", None, "AGPL-3.0"),
+    ("yoloe-11s-seg.pt", "what the setting `words` says, in close-ups; fetches a text model too", None, "AGPL-3.0"),
+    ("yolo11n.pt", "a start for training; by itself it knows 80 everyday things, no insects", None, "AGPL-3.0"),
+    ("rtdetr-l.pt", "as yolo11n.pt, a transformer", None, "AGPL-3.0"),
+):
+    _register_ultralytics(*_row)

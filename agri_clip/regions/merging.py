@@ -80,7 +80,7 @@ def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5, metric: M
 
     The best box stays and every other whose overlap with it exceeds `threshold` goes; then the best of the rest, and so
     on. Equal scores are settled by the boxes alone, so that the result does not depend on the order of the input:
-    larger area first, then smaller x1, y1, x2, y2. Of boxes equal in all of these, duplicates, the first one given stays.
+    larger area first, then smaller x1, y1, x2, y2. Of boxes equal in all of these, duplicates, the first given stays.
 
     Parameters
     ----------

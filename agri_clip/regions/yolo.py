@@ -1,0 +1,268 @@
+"""YoloProposer: regions from any ultralytics model, run slice by slice, its classes dropped. Part of step 1."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from agri_clip.devices import choose_device
+from agri_clip.errors import AgriClipError, ModelError
+from agri_clip.photo import Photo
+from agri_clip.regions.base import Regions
+from agri_clip.regions.tiling import propose_in_tiles
+from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, obtain_weights, read_settings
+
+# ultralytics looks at this many candidates of one picture at most, the best; its NMS has no option for it.
+MAX_CANDIDATES = 30_000
+# Inputs up to this side have fewer places than that (one for every 8, 16 and 32 pixels).
+SAFE_IMGSZ = 1208
+
+
+@dataclass(frozen=True)
+class YoloSettings:
+    """What changes the regions that one model gives.
+
+    Attributes
+    ----------
+    imgsz : int
+        Side of the network's input in pixels.
+    tile : int
+        Side in photo pixels of the slices that a larger photo is cut into; 0 shows it whole, shrunk to `imgsz`.
+    overlap : int
+        Least overlap of neighbouring slices in photo pixels; no insect should be longer.
+    conf : float
+        Least confidence of a region, 0 to 1. Low, because later steps reject what is no insect.
+    iou : float
+        Of regions that overlap by more, only the best stays.
+    max_det : int
+        Most regions that one slice may give; ultralytics' own default is 300. Where it is reached, the notes say so.
+    """
+
+    imgsz: int = 640
+    tile: int = 640
+    overlap: int = 128
+    conf: float = 0.1
+    iou: float = 0.6
+    max_det: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.imgsz < 32 or self.tile < 0 or (self.tile and not 0 <= self.overlap < self.tile) or self.max_det < 1:
+            raise AgriClipError(
+                f"proposer settings do not fit together: imgsz {self.imgsz} (32 or more), tile {self.tile} (0 for none),"
+                f" overlap {self.overlap} (smaller than the tile), max_det {self.max_det} (1 or more)"
+            )
+        if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1):
+            raise AgriClipError(f"proposer settings conf {self.conf} and iou {self.iou} must be between 0 and 1")
+
+
+class YoloProposer:
+    """Regions from an ultralytics model: YOLO (detection, segmentation, oriented boxes), RT-DETR, FastSAM, SAM, YOLOE.
+
+    What the model calls the things it finds is dropped; its confidence is the objectness; masks become outlines.
+
+    Opening a pickled checkpoint (``.pt``) can run what its author put into it. ultralytics' list of allowed classes is
+    therefore in force, and such a file is opened only because you name it here; the models that ship are safetensors.
+
+    Parameters
+    ----------
+    model : str or Path
+        A checkpoint, an exported ``.onnx``, a folder with ``model.yaml`` and ``model.safetensors``, or a name that
+        ultralytics offers (``"FastSAM-s.pt"``, ``"yolo11n.pt"``), which it downloads once.
+    words : sequence of str
+        What to look for with models that need words (YOLOE except its ``-pf`` kind, YOLO-World).
+    device : str or None
+        As for `agri_clip.devices.choose_device`.
+    settings
+        `YoloSettings` by name; else the model folder's own, else the defaults (FastSAM and SAM: imgsz and tile 1024, as
+        they were trained on).
+
+    Attributes
+    ----------
+    name, version : str
+        As `Proposer` asks: the version holds ultralytics' version, the hash of the weights, and the settings.
+
+    Raises
+    ------
+    ModelError
+        No such model, no network to download it, or a file that ultralytics cannot load.
+    AgriClipError
+        Settings that do not fit together.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = "FastSAM-s.pt",
+        *,
+        words: Sequence[str] = ("insect",),
+        device: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.name = str(model)
+        self.path = obtain_weights(str(model))
+        self.words = tuple(words)
+        self.device = device
+        self.settings = _settings_for(self.path, settings)
+        self._model: Any = None
+        chosen = " ".join(f"{key}={value}" for key, value in asdict(self.settings).items())
+        self.version = f"ultralytics {version('ultralytics')} weights {fingerprint(self.path)} {chosen}"
+
+    def propose(self, photo: Photo) -> Regions:
+        """Regions of one photo, best first; the notes say where a cap cut them."""
+        return self.propose_pixels(photo.pixels)
+
+    def propose_pixels(self, pixels: np.ndarray) -> Regions:
+        """As `propose`, for pixels (h, w, 3) uint8 RGB."""
+        if self._model is None:
+            self._model = self._load()
+        settings = self.settings
+        return propose_in_tiles(
+            pixels,
+            self._propose_tile,
+            tile=settings.tile or max(pixels.shape[:2]),
+            overlap=settings.overlap if settings.tile else 0,
+            threshold=settings.iou,
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_model": None}  # workers load the network for themselves
+
+    def _load(self) -> Any:
+        model = load_model(self.path)
+        net = model.model
+        promptable = hasattr(net, "set_classes") and not hasattr(getattr(net, "model", [None])[-1], "lrpc")
+        if promptable and self.words:
+            try:
+                model.set_classes(list(self.words))
+            except Exception as error:  # downloads, TorchScript and missing packages fail in ways of their own
+                raise ModelError(
+                    f"{self.name} needs ultralytics' text model to understand {', '.join(self.words)!r}, which could "
+                    f"not be loaded ({error}); with a network run `agri-clip models fetch {self.name}`, or use the "
+                    "prompt-free kind, whose name ends in -pf.pt"
+                ) from error
+        return model
+
+    def _propose_tile(self, tile: np.ndarray) -> Regions:
+        """Run the network on one slice; regions in the slice's pixels."""
+        settings = self.settings
+        shrink = min(1.0, settings.imgsz / max(tile.shape[:2]))
+        if shrink < 1:  # area averaging keeps small insects that ultralytics' own bilinear shrinking would skip over
+            size = [max(1, round(side * shrink)) for side in tile.shape[1::-1]]
+            seen = cv2.resize(tile, size, interpolation=cv2.INTER_AREA)
+        else:
+            seen = tile
+        scale = np.array([tile.shape[1] / seen.shape[1], tile.shape[0] / seen.shape[0]], np.float32)
+        result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]))
+        found = result.obb if result.obb is not None else result.boxes
+        notes = self._notes(max(before_masks, 0 if found is None else len(found)))
+        if found is None or not len(found):
+            return Regions.empty(notes)
+        boxes = found.xyxy.cpu().numpy().astype(np.float32) * np.tile(scale, 2)
+        boxes = np.clip(boxes, 0, np.tile([tile.shape[1], tile.shape[0]], 2))
+        outlines: tuple[np.ndarray | None, ...] | None = None
+        if result.obb is not None:
+            outlines = tuple(corners * scale for corners in found.xyxyxyxy.cpu().numpy())
+        elif result.masks is not None:
+            outlines = tuple((o * scale).astype(np.float32) if len(o) >= 3 else None for o in result.masks.xy)
+        return Regions(boxes, found.conf.cpu().numpy(), outlines, notes)
+
+    def _predict(self, bgr: np.ndarray) -> tuple[Any, int]:
+        """ultralytics' result for one picture, and how many regions there were before empty masks went.
+
+        One picture at a time: its NMS gives up after a time limit, but only between the pictures of a batch.
+        """
+        settings = self.settings
+        options: dict[str, Any] = {
+            "imgsz": settings.imgsz,
+            "conf": settings.conf,
+            "iou": settings.iou,
+            "max_det": settings.max_det,
+            "agnostic_nms": True,
+            "retina_masks": True,
+            "device": str(choose_device(self.device)),
+            "verbose": False,
+            "save": False,
+        }
+        if type(self._model).__name__ != "SAM":  # which takes no predictor of ours and drops no masks
+            options["predictor"] = _counting(self._model.task_map[self._model.task]["predictor"])
+        try:
+            (result,) = self._model.predict(bgr, **options)
+        except (RuntimeError, ImportError, TypeError, ValueError) as error:
+            raise ModelError(f"{self.name}: ultralytics failed while it ran: {error}") from error
+        counts = getattr(self._model.predictor, "counts", [])
+        return result, counts[-1] if counts else 0
+
+    def _notes(self, count: int) -> tuple[str, ...]:
+        """What a user must know of the caps that one slice met."""
+        notes = []
+        cap = self.settings.max_det
+        net = getattr(self._model.model, "model", None)
+        queries = getattr(net[-1], "num_queries", None) if net is not None else None
+        if queries is not None and queries < cap and count >= queries:
+            notes.append(
+                f"{self.name} can give {queries} regions of one slice at most and reached that; some may be missing "
+                "(smaller tiles give it more slices)"
+            )
+        elif count >= cap:
+            notes.append(
+                f"{self.name} reached its cap of {cap} regions in one slice; some may be missing "
+                "(raise max_det or conf, or use smaller tiles)"
+            )
+        if self.settings.imgsz > SAFE_IMGSZ:
+            notes.append(
+                f"with inputs of {self.settings.imgsz} pixels ultralytics weighs only the {MAX_CANDIDATES} best "
+                "candidates of one slice (use tiles and a smaller imgsz)"
+            )
+        return tuple(notes)
+
+
+def fetch(name: str, words: Sequence[str] = ("insect",)) -> Path:
+    """Download what `YoloProposer` needs to run `name` later without a network, its text model too if it has one.
+
+    Raises
+    ------
+    ModelError
+        As for `YoloProposer`.
+    """
+    proposer = YoloProposer(name, words=words)
+    proposer._model = proposer._load()
+    return proposer.path
+
+
+def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:
+    """Settings that the user gave, over those of the model's folder, over the defaults of its family."""
+    known = {field.name for field in fields(YoloSettings)}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise AgriClipError(f"a YOLO proposer has no setting {unknown[0]!r}; it has: {', '.join(sorted(known))}, words")
+    defaults = YoloSettings()
+    if path.stem.lower().startswith(("fastsam", "sam", "mobile_sam")):
+        defaults = replace(defaults, imgsz=1024, tile=1024)
+    own = {key: value for key, value in read_settings(path).items() if key in known}
+    chosen = {**own, **{key: value for key, value in given.items() if value is not None}}
+    if "imgsz" in chosen and "tile" not in chosen:
+        chosen["tile"] = chosen["imgsz"]  # slices at the photo's own scale
+    if "overlap" not in chosen and "tile" in chosen:
+        chosen["overlap"] = chosen["tile"] // 5
+    return replace(defaults, **chosen)
+
+
+@lru_cache(maxsize=8)
+def _counting(base: type) -> type:
+    """A predictor that also remembers how many regions NMS left, before those with an empty mask are dropped."""
+    import_ultralytics()
+
+    class Counting(base):  # type: ignore[misc, valid-type]
+        counts: list[int]
+
+        def construct_results(self, preds: Any, *args: Any, **kwargs: Any) -> Any:
+            self.counts = [len(pred) for pred in preds]
+            return super().construct_results(preds, *args, **kwargs)
+
+    return Counting
