@@ -1,4 +1,4 @@
-"""Step 1: regions say where something is. Proposers are picked by name here; torch is imported only where it is used."""
+"""Step 1: regions say where something is. Proposers are picked by name here; torch is imported where it is used."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class YoloSettings:
     def __post_init__(self) -> None:
         if self.imgsz < 32 or self.tile < 0 or (self.tile and not 0 <= self.overlap < self.tile) or self.max_det < 1:
             raise AgriClipError(
-                f"proposer settings do not fit together: imgsz {self.imgsz} (32 or more), tile {self.tile} (0 for none),"
+                f"proposer settings do not fit: imgsz {self.imgsz} (32 or more), tile {self.tile} (0 for none),"
                 f" overlap {self.overlap} (smaller than the tile), max_det {self.max_det} (1 or more)"
             )
         if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1):

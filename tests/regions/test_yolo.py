@@ -140,8 +140,10 @@ def test_a_segmentation_folder_keeps_its_outlines(segmenter, folder):
 
 
 def test_fastsam_runs_from_a_segmentation_checkpoint(folder):
-    model = untrained("yolov8n-seg.yaml")
-    model.model.names = {0: "object"}
+    one_class = ultralytics.utils.ROOT / "cfg/models/v8/yolov8-seg.yaml"
+    text = one_class.read_text(encoding="utf-8").replace("nc: 80", "nc: 1")
+    (folder / "yolov8n-seg.yaml").write_text(text, encoding="utf-8")
+    model = untrained(str(folder / "yolov8n-seg.yaml"))
     model.save(folder / "FastSAM-s.pt")
     proposer = get_proposer(folder / "FastSAM-s.pt", device="cpu")
     assert proposer.settings.imgsz == 1024
