@@ -1,0 +1,267 @@
+"""What lies under the insects: cards, leaves, soil, paper; print, grid, dirt, drops and glare on them."""
+
+from __future__ import annotations
+
+import string
+
+import cv2
+import numpy as np
+
+KINDS: dict[str, tuple[float, tuple[tuple[int, int, int], ...]]] = {
+    "yellow sticky trap": (0.36, ((236, 204, 20), (222, 180, 10), (200, 160, 20), (240, 220, 60), (150, 130, 20), (250, 190, 0))),
+    "blue sticky trap": (0.10, ((40, 80, 190), (30, 110, 200), (60, 90, 160), (20, 60, 150), (70, 130, 210))),
+    "white sticky trap": (0.09, ((236, 236, 232), (215, 212, 205), (190, 188, 182), (244, 240, 225))),
+    "clear sticky trap": (0.06, ((190, 195, 190), (160, 170, 165), (215, 215, 205), (130, 135, 130))),
+    "delta trap liner": (0.07, ((232, 230, 222), (225, 215, 190), (200, 200, 196))),
+    "pan of water": (0.05, ((200, 180, 60), (170, 175, 165), (120, 140, 140), (225, 200, 30))),
+    "leaf": (0.14, ((70, 125, 45), (90, 150, 60), (50, 95, 40), (120, 165, 70), (100, 130, 80))),
+    "soil": (0.05, ((75, 55, 40), (100, 78, 58), (50, 40, 34))),
+    "bark": (0.02, ((95, 75, 60), (125, 110, 95))),
+    "paper": (0.04, ((245, 245, 242), (225, 222, 215), (235, 228, 210))),
+    "table": (0.02, ((160, 125, 85), (120, 120, 122), (210, 205, 198))),
+}  # fmt: skip
+STICKY = ("yellow sticky trap", "blue sticky trap", "white sticky trap", "clear sticky trap", "delta trap liner")
+_NAMES = tuple(KINDS)
+_WEIGHTS = np.array([KINDS[name][0] for name in _NAMES])
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+
+
+def _noise_bank() -> tuple[np.ndarray, ...]:
+    """Return fixed tiles (512, 512) of noise, unit deviation, from fine to coarse."""
+    rng = np.random.default_rng(20260101)
+    tiles = []
+    for cell in (1, 3, 8, 24, 64):
+        small = rng.normal(0, 1, (512 // cell + 3, 512 // cell + 3)).astype(np.float32)
+        tile = cv2.resize(small, None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)[cell : cell + 512, cell : cell + 512]
+        tiles.append(tile / tile.std())
+    return tuple(tiles)
+
+
+NOISE = _noise_bank()
+GRAIN = (NOISE[0] * 0.4 + NOISE[1] * 0.6).astype(np.float32)
+
+
+def noise(rng: np.random.Generator, height: int, width: int, octave: int) -> np.ndarray:
+    """Return (height, width) float32 noise of unit deviation; octave 0 is the finest, 4 the coarsest."""
+    tile = NOISE[octave]
+    if height > 512 or width > 512:
+        scale = max(height, width) / 500
+        tile = cv2.resize(tile, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    y, x = rng.integers(0, tile.shape[0] - height + 1), rng.integers(0, tile.shape[1] - width + 1)
+    out = tile[y : y + height, x : x + width]
+    return out[:: int(rng.choice((1, -1))), :: int(rng.choice((1, -1)))]
+
+
+def choose_kind(rng: np.random.Generator) -> str:
+    """Choose a background kind, sticky cards most often."""
+    return _NAMES[int(rng.choice(len(_NAMES), p=_WEIGHTS))]
+
+
+def surface(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
+    """Paint an empty background.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all variation.
+    kind : str
+        A key of `KINDS`.
+    size : int
+        Side in pixels.
+
+    Returns
+    -------
+    numpy.ndarray
+        (size, size, 3) float32 in 0..255.
+    """
+    options = KINDS[kind][1]
+    base = np.array(options[int(rng.integers(len(options)))], np.float32)
+    base = (base * rng.uniform(0.8, 1.08) + rng.normal(0, 6, 3)).astype(np.float32)
+    fine = {"leaf": 0.03, "soil": 0.2, "bark": 0.15, "table": 0.04}.get(kind, 0.012)
+    coarse = {"leaf": 0.06, "soil": 0.18, "bark": 0.2}.get(kind, 0.03)
+    level = 1 + fine * noise(rng, size, size, 1) * rng.uniform(0.5, 2)
+    level += coarse * noise(rng, size, size, int(rng.integers(2, 5))) * rng.uniform(0.4, 1.6)
+    slope = rng.uniform(-0.16, 0.16, 2)
+    ramp = np.linspace(-1, 1, size, dtype=np.float32)
+    level += (ramp * np.float32(slope[0]))[None] + (ramp * np.float32(slope[1]))[:, None]
+    if kind in ("bark", "table"):
+        level += 0.1 * noise(rng, size, size, 3)[:1] * rng.uniform(0.3, 1.2)
+    image = cv2.cvtColor(level.astype(np.float32), cv2.COLOR_GRAY2RGB)
+    image *= base
+    if kind == "leaf":
+        leaf_veins(image, rng)
+    return image
+
+
+def leaf_veins(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw a midrib or side veins with branches, lighter or darker than the leaf, in place."""
+    size = image.shape[0]
+    colour = image[size // 2, size // 2] * rng.uniform(0.75, 1.35) + rng.uniform(-10, 25)
+    turn = rng.uniform(0, np.pi)
+    direction, across = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    middle = np.array([size / 2, size / 2]) + across * rng.uniform(-0.5, 0.5) * size
+    over = image.copy()
+    thick = int(rng.integers(1, max(2, size // 24)))
+    for i, offset in enumerate(np.linspace(-1.2, 1.2, int(rng.integers(4, 12)))):
+        start = middle + direction * offset * size
+        for side in (1, -1):
+            end = start + (direction * 0.7 + across * side) * size
+            cv2.line(over, _point(start), _point(end), tuple(map(float, colour)), max(1, thick // 2), cv2.LINE_AA)
+        if i == 0:
+            cv2.line(over, _point(middle - direction * size * 2), _point(middle + direction * size * 2), tuple(map(float, colour)), thick, cv2.LINE_AA)
+    image += (over - image) * np.float32(rng.uniform(0.2, 0.7))
+
+
+def _point(p: np.ndarray) -> tuple[int, int]:
+    return (int(p[0]), int(p[1]))
+
+
+def ink(rng: np.random.Generator) -> tuple[float, float, float]:
+    """Return a print colour."""
+    options = ((20, 22, 20), (20, 22, 20), (16, 70, 50), (30, 100, 60), (40, 50, 110), (150, 40, 30), (90, 90, 80))
+    r, g, b = options[int(rng.integers(len(options)))]
+    return (float(r), float(g), float(b))
+
+
+def blend_mask(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float], strength: float) -> None:
+    """Move the image towards a colour where the mask (uint8) is set, in place."""
+    x, y, w, h = cv2.boundingRect(mask)
+    if not w:
+        return
+    roi = image[y : y + h, x : x + w]
+    weight = cv2.cvtColor(mask[y : y + h, x : x + w].astype(np.float32) * np.float32(strength / 255), cv2.COLOR_GRAY2RGB)
+    roi += (np.asarray(colour, np.float32) - roi) * weight
+
+
+def grid_lines(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw one to three straight printed lines, whole or dashed, in place."""
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    turn = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12)
+    thick = int(rng.integers(1, max(2, size // 22)))
+    for k in range(int(rng.integers(1, 3))):
+        a = turn + (k % 2) * np.pi / 2
+        direction = np.array([np.cos(a), np.sin(a)])
+        middle = rng.uniform(0.05, 0.95, 2) * size
+        dash = rng.uniform(0.08, 0.3) * size if rng.random() < 0.4 else None
+        if dash is None:
+            cv2.line(mask, _point(middle - direction * size * 2), _point(middle + direction * size * 2), 255, thick, cv2.LINE_AA)
+        else:
+            for step in np.arange(-1.5 * size, 1.5 * size, dash * 1.6):
+                cv2.line(mask, _point(middle + direction * step), _point(middle + direction * (step + dash)), 255, thick)
+    blend_mask(image, mask, ink(rng), rng.uniform(0.4, 0.95))
+
+
+def letters(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Print a few large or small characters, in place."""
+    size = image.shape[0]
+    text = "".join(rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(1, 5))))
+    scale = size / 90 * rng.uniform(0.7, 4.5)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    origin = _point(np.array([rng.uniform(-0.3, 0.6), rng.uniform(0.3, 1.2)]) * size)
+    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX]))
+    cv2.putText(mask, text, origin, font, scale, 255, max(1, int(scale * rng.uniform(1.5, 4.5))), cv2.LINE_AA)
+    turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 8)), 1.0)
+    if rng.random() < 0.3:
+        mask = mask[:, ::-1]
+    blend_mask(image, cv2.warpAffine(np.ascontiguousarray(mask), turn, (size, size)), ink(rng), rng.uniform(0.4, 0.95))
+
+
+def blob(rng: np.random.Generator, centre: np.ndarray, radius: float, rough: float = 0.3, points: int = 12) -> np.ndarray:
+    """Return an irregular closed outline, (n, 1, 2) int32."""
+    turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
+    reach = radius * np.clip(1 + rng.normal(0, rough, points), 0.25, 2)
+    stretch = rng.uniform(0.5, 1)
+    return np.round(np.stack([np.cos(turn) * reach, np.sin(turn) * reach * stretch], 1) + centre).astype(np.int32)[:, None]
+
+
+def dirt(image: np.ndarray, rng: np.random.Generator, large: bool = False, count: int | None = None) -> None:
+    """Scatter dark specks, or place a lump, in place."""
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for _ in range(count or int(rng.integers(1, 7))):
+        radius = size * (rng.uniform(0.08, 0.3) if large else rng.uniform(0.008, 0.035))
+        cv2.fillPoly(mask, [blob(rng, rng.uniform(0, 1, 2) * size if not large else rng.uniform(0.35, 0.65, 2) * size, radius)], 255)
+        if large:
+            break
+    colour = (40, 34, 26) if rng.random() < 0.6 else (100, 80, 50)
+    blend_mask(image, cv2.GaussianBlur(mask, (3, 3), 0), colour, rng.uniform(0.5, 0.95))
+    if large:
+        image *= (1 + 0.12 * noise(rng, size, size, 1) * (mask > 0))[..., None].astype(np.float32)
+
+
+def drop(image: np.ndarray, rng: np.random.Generator, centre: np.ndarray | None = None, radius: float | None = None) -> None:
+    """Place a water or glue drop: darker rim on one side, bright spots, a lens in between, in place."""
+    size = image.shape[0]
+    place = np.asarray(rng.uniform(0.2, 0.8, 2) * size if centre is None else centre)
+    r = float(radius or size * rng.uniform(0.1, 0.36))
+    shape = blob(rng, place, r, 0.05, 24)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [shape], 255, cv2.LINE_AA)
+    ring = np.zeros_like(mask)
+    cv2.polylines(ring, [shape], True, 255, max(1, int(r * rng.uniform(0.06, 0.2))), cv2.LINE_AA)
+    light = rng.uniform(0, 6.3)
+    away = np.array([np.cos(light), np.sin(light)])
+    h, w = image.shape[:2]
+    side = (np.arange(w, dtype=np.float32) - place[0])[None] * away[0] + (np.arange(h, dtype=np.float32) - place[1])[:, None] * away[1]
+    lens = np.clip(side / max(r, 1), -1, 1).astype(np.float32)
+    inside = mask.astype(np.float32) / 255
+    image *= (1 + inside * lens * np.float32(rng.uniform(0.05, 0.25)))[..., None]
+    soft = cv2.GaussianBlur(ring, (0, 0), max(0.6, r * 0.05)).astype(np.float32) / 255
+    image *= (1 - soft * np.clip(0.35 - 0.5 * lens, 0, 0.7))[..., None]
+    glint = np.zeros_like(mask)
+    cv2.ellipse(glint, _point(place - away * r * 0.45), (max(1, int(r * 0.2)), max(1, int(r * 0.1))), float(np.rad2deg(light)), 0, 360, 255, -1, cv2.LINE_AA)
+    blend_mask(image, glint, (255, 255, 250), rng.uniform(0.5, 1))
+
+
+def glue(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw the relief and glints of uneven glue, in place."""
+    h, w = image.shape[:2]
+    field = noise(rng, h, w, int(rng.integers(2, 4)))
+    relief = cv2.Sobel(np.ascontiguousarray(field), cv2.CV_32F, 1, 0, ksize=3)
+    relief = relief / (relief.std() + 1e-6)
+    image *= (1 + np.float32(rng.uniform(0.02, 0.08)) * relief)[..., None]
+    if rng.random() < 0.6:
+        image += (np.clip(relief - 1.7, 0, 1) * np.float32(rng.uniform(60, 200)))[..., None]
+
+
+def glare(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Lay a soft bright spot or streak over the surface, in place."""
+    size = image.shape[0]
+    x, y = rng.uniform(0, 1, 2) * size
+    wide, tall = rng.uniform(0.1, 0.7, 2) * size
+    a = np.exp(-(((np.arange(size, dtype=np.float32) - x) / wide) ** 2))
+    b = np.exp(-(((np.arange(size, dtype=np.float32) - y) / tall) ** 2))
+    image += (b[:, None] * a[None] * np.float32(rng.uniform(30, 190)))[..., None]
+
+
+def thread(image: np.ndarray, rng: np.random.Generator, thick: float = 0.012) -> None:
+    """Draw a hair or fibre, in place."""
+    size = image.shape[0]
+    start = rng.uniform(0.05, 0.95, 2) * size
+    turns = rng.uniform(0, 6.3) + np.cumsum(rng.normal(0, 0.35, 14))
+    path = start + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * size * rng.uniform(0.03, 0.1), axis=0)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    cv2.polylines(mask, [np.round(path).astype(np.int32)], False, 255, max(1, int(size * thick * rng.uniform(0.5, 1.6))), cv2.LINE_AA)
+    options = ((30, 26, 22), (90, 70, 45), (235, 235, 230), (60, 60, 60))
+    blend_mask(image, mask, options[int(rng.integers(4))], rng.uniform(0.5, 0.95))
+
+
+def dress(image: np.ndarray, rng: np.random.Generator, kind: str) -> None:
+    """Add the clutter that a background of this kind has around an insect, in place."""
+    sticky = kind in STICKY
+    if sticky and rng.random() < 0.45:
+        glue(image, rng)
+    if sticky and rng.random() < 0.16:
+        grid_lines(image, rng)
+    if sticky and rng.random() < 0.08:
+        letters(image, rng)
+    if rng.random() < 0.35:
+        dirt(image, rng)
+    if rng.random() < 0.06:
+        drop(image, rng, radius=image.shape[0] * rng.uniform(0.05, 0.16))
+    if rng.random() < 0.12:
+        glare(image, rng)
+    if rng.random() < 0.05:
+        thread(image, rng)
+    np.clip(image, 0, 255, out=image)
