@@ -117,7 +117,7 @@ class Detections:
 
     def __getitem__(self, index: np.ndarray | slice) -> Detections:
         """Select regions by a boolean mask, an integer array or a slice; every photo stays listed."""
-        chosen = np.arange(len(self))[index]
+        chosen = np.atleast_1d(np.arange(len(self))[index])
         arrays: dict[str, Any] = {name: getattr(self, name)[chosen] for name in ARRAYS}
         return replace(self, outlines=tuple(self.outlines[i] for i in chosen), **arrays)
 
@@ -125,6 +125,16 @@ class Detections:
         """The regions of one photo, as a result with that photo alone."""
         part = self[self.photo_index == index]
         return replace(part, photos=(self.photos[index],), photo_index=np.zeros(len(part), np.int32))
+
+    def split(self) -> list[Detections]:
+        """The result photo by photo, as `of_photo` gives it; regions keep their order."""
+        order = np.argsort(self.photo_index, kind="stable")
+        ends = np.cumsum(np.bincount(self.photo_index, minlength=len(self.photos)))
+        parts = np.split(order, ends[:-1]) if len(self.photos) else []
+        return [
+            replace(self[chosen], photos=(photo,), photo_index=np.zeros(len(chosen), np.int32))
+            for photo, chosen in zip(self.photos, parts, strict=True)
+        ]
 
     def filter(
         self, *, label: str | None = None, min_score: float | None = None, status: int | Sequence[int] | None = None
@@ -156,6 +166,8 @@ class Detections:
     def concat(cls, parts: Sequence[Detections]) -> Detections:
         """Join the results of several photos, which must share their labels.
 
+        Provenance is joined too: what differs between the parts is listed under its key.
+
         Raises
         ------
         ValueError
@@ -172,30 +184,45 @@ class Detections:
             photos=tuple(photo for part in parts for photo in part.photos),
             label_names=parts[0].label_names,
             outlines=tuple(outline for part in parts for outline in part.outlines),
-            provenance=parts[0].provenance,
+            provenance=_join_provenance([part.provenance for part in parts]),
             **arrays,
         )
 
     def counts(self) -> pd.DataFrame:
-        """Found regions per photo (rows, in order) and label (columns); failed photos have missing values."""
+        """Found regions per photo (rows, in order) and label (columns); failed photos have missing values.
+
+        Returns
+        -------
+        DataFrame
+            `photo`, then one column of nullable integers for each of `label_names`.
+        """
         table = np.zeros((len(self.photos), len(self.label_names)), np.int64)
         found = self.status == FOUND
         np.add.at(table, (self.photo_index[found], self.label_index[found]), 1)
-        frame = pd.DataFrame(table, columns=list(self.label_names), dtype="Int64")
-        frame.insert(0, "photo", [photo.name for photo in self.photos])
-        frame.loc[[photo.failed for photo in self.photos], list(self.label_names)] = pd.NA
-        return frame
+        failed = np.array([photo.failed for photo in self.photos], bool)
+        columns = [pd.Series(pd.arrays.IntegerArray(column, failed.copy())) for column in table.T.copy()]
+        names = pd.Series([photo.name for photo in self.photos], dtype="str")
+        # Joined by place, not by name: a label may be called "photo".
+        return pd.concat([names, *columns], axis=1, keys=range(len(columns) + 1)).set_axis(
+            ["photo", *self.label_names], axis=1
+        )
 
     def to_pandas(self) -> pd.DataFrame:
-        """One row a region, in photo order; lengths in the units that the column names give."""
+        """One row a region, in the order they stand in; lengths in the units that the column names give.
+
+        Returns
+        -------
+        DataFrame
+            Columns of the same types for any number of rows: text, seconds for `taken`, float32 for numbers.
+        """
         photo = [self.photos[i] for i in self.photo_index]
         return pd.DataFrame(
             {
-                "photo": [p.name for p in photo],
-                "trap": [p.trap for p in photo],
+                "photo": pd.Series([p.name for p in photo], dtype="str"),
+                "trap": pd.Series([p.trap for p in photo], dtype="str"),
                 "taken": pd.Series([p.taken for p in photo], dtype="datetime64[s]"),
-                "label": [self.label_names[i] for i in self.label_index],
-                "status": [STATUSES[s] for s in self.status],
+                "label": pd.Series([self.label_names[i] for i in self.label_index], dtype="str"),
+                "status": pd.Series([STATUSES[s] for s in self.status], dtype="str"),
                 "score": self.scores,
                 "margin": self.margin,
                 "insect": self.insect,
@@ -223,6 +250,22 @@ class Detections:
         )
 
 
-ARRAYS = tuple(
-    f.name for f in fields(Detections) if f.name not in ("photos", "label_names", "outlines", "provenance")
-)
+ARRAYS = tuple(f.name for f in fields(Detections) if f.name not in ("photos", "label_names", "outlines", "provenance"))
+
+
+def _join_provenance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One provenance for several results: values that agree once, others as a list of the different ones.
+
+    A part without provenance, such as a photo that failed before any model ran, says nothing.
+    """
+    known = [part for part in parts if part]
+    if all(part == known[0] for part in known[1:]):
+        return dict(known[0]) if known else {}
+    joined: dict[str, Any] = {}
+    for key in dict.fromkeys(key for part in known for key in part):
+        values: list[Any] = []
+        for part in known:
+            if key in part and part[key] not in values:
+                values.append(part[key])
+        joined[key] = values[0] if len(values) == 1 else values
+    return joined

@@ -319,7 +319,7 @@ def _per_label(
         lookup[label] = category
     own = boxes[mapped]
     ap, ap50 = average_precision(replace(own, label_index=lookup[own.label_index]), insects, per_category=True)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for category in sorted(set(category_of.values())):
         labels = [label for label, c in category_of.items() if c == category]
         theirs = insects.category_index == category

@@ -5,6 +5,7 @@ The arithmetic behind `agri_clip.evaluation`, on plain arrays.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,9 +101,8 @@ def match_photos(boxes: Boxes, insects: Annotations, iou: float = MATCH_IOU) -> 
     """
     matched = np.full(len(boxes), -1, np.int64)
     single = np.flatnonzero(~insects.crowd)
-    for photo in np.unique(boxes.photo_index):
-        mine = np.flatnonzero(boxes.photo_index == photo)
-        theirs = single[insects.photo_index[single] == photo]
+    for photo, mine in _by_photo(boxes):
+        theirs = single[slice(*np.searchsorted(insects.photo_index[single], [photo, photo + 1]))]
         here = match_boxes(boxes.xyxy[mine], insects.boxes[theirs], iou)
         matched[mine[here >= 0]] = theirs[here[here >= 0]]
     return matched
@@ -187,15 +187,24 @@ def neutral_boxes(boxes: Boxes, insects: Annotations, ignore_unmatched: bool) ->
     neutral = np.zeros(len(boxes), bool)
     if not ignore_unmatched and not insects.crowd.any():
         return neutral
-    for photo in np.unique(boxes.photo_index):
-        mine = np.flatnonzero(boxes.photo_index == photo)
-        here = insects.photo_index == photo
-        singles, crowds = insects.boxes[here & ~insects.crowd], insects.boxes[here & insects.crowd]
+    for photo, mine in _by_photo(boxes):
+        here = slice(*np.searchsorted(insects.photo_index, [photo, photo + 1]))
+        crowd = insects.crowd[here]
+        singles, crowds = insects.boxes[here][~crowd], insects.boxes[here][crowd]
         touching, _, _ = overlapping_pairs(boxes.xyxy[mine], singles, above=float(np.nextafter(MATCH_IOU, 0)))
         on_insect = np.zeros(len(mine), bool)
         on_insect[touching] = True
         neutral[mine] = ~on_insect if ignore_unmatched else ~on_insect & _inside(boxes.xyxy[mine], crowds)
     return neutral
+
+
+def _by_photo(boxes: Boxes) -> Iterator[tuple[int, np.ndarray]]:
+    """Each photo that has boxes, with the places of its boxes in order."""
+    if not len(boxes):
+        return
+    order = np.argsort(boxes.photo_index, kind="stable")
+    photos, starts = np.unique(boxes.photo_index[order], return_index=True)
+    yield from zip(photos.tolist(), np.split(order, starts[1:]), strict=True)
 
 
 def _inside(boxes: np.ndarray, crowds: np.ndarray) -> np.ndarray:

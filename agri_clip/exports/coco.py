@@ -137,7 +137,7 @@ def parse(document: object, source: str = "annotations") -> Annotations:
     photo_index = np.array([photo_of[a.image_id] for a in checked.annotations], np.int64)
     category = np.array([category_of[a.category_id] for a in checked.annotations], np.int64)
     crowd = np.array([a.iscrowd == 1 for a in checked.annotations], bool)
-    has_area = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    has_area = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     order = np.lexsort((category, *boxes.T[::-1], photo_index))
     order = order[has_area[order]]
     empty = int((~has_area).sum())
@@ -170,6 +170,7 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
         The file cannot be written.
     """
     chosen = detections if all_regions else detections.found
+    annotations = [_annotation(chosen, i) for i in np.argsort(chosen.photo_index, kind="stable")]
     document = {
         "info": {
             "description": "Insects found by agri-clip; boxes in pixels of the upright photo",
@@ -185,20 +186,17 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
             for i, photo in enumerate(detections.photos, 1)
             if not photo.failed
         ],
-        "annotations": [_annotation(chosen, i) for i in np.argsort(chosen.photo_index, kind="stable")],
+        "annotations": [{"id": number, **annotation} for number, annotation in enumerate(annotations, 1)],
     }
-    for number, annotation in enumerate(document["annotations"], 1):
-        annotation["id"] = number
     write_text(path, json.dumps(printable(document), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
 
 def _annotation(detections: Detections, i: int) -> dict[str, Any]:
-    """One region as a COCO annotation; `id` is the caller's."""
+    """One region as a COCO annotation without its id."""
     x1, y1, x2, y2 = (float(value) for value in detections.boxes[i])
     outline = detections.outlines[i]
     area = (x2 - x1) * (y2 - y1) if outline is None else shapely.Polygon(outline).area
     return {
-        "id": 0,
         "image_id": int(detections.photo_index[i]) + 1,
         "category_id": int(detections.label_index[i]) + 1,
         "bbox": [round(value, 1) for value in (x1, y1, x2 - x1, y2 - y1)],

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from agri_clip.detections import Detections
 from agri_clip.errors import DataError
 
 # Names that Windows keeps for devices, whatever their suffix.
@@ -179,6 +180,19 @@ def rounded(value: Any, digits: int) -> float | None:
 def produced_by(provenance: Mapping[str, Any]) -> str:
     """Provenance in one line of text, for formats that have one field for it: ``agri-clip 0.1; encoder builtin; …``."""
     return "; ".join(["agri-clip", *_flat(printable(provenance))])
+
+
+def thresholds(detections: Detections) -> dict[str, float]:
+    """The score from which each label was counted, as provenance has it: one number, or one for each label.
+
+    Labels whose threshold is not known are left out.
+    """
+    given = detections.provenance.get("thresholds", detections.provenance.get("threshold"))
+    if isinstance(given, (int, float, np.number)):
+        given = dict.fromkeys(detections.label_names, given)
+    if not isinstance(given, Mapping):
+        return {}
+    return {name: round(float(given[name]), 4) for name in detections.label_names if given.get(name) is not None}
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[str]:

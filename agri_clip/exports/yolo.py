@@ -1,0 +1,75 @@
+"""YOLO: a folder of text files, one a photo, as ultralytics trains on. https://docs.ultralytics.com/datasets/detect/"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+
+from agri_clip.detections import Detections
+from agri_clip.errors import DataError
+from agri_clip.exports.files import produced_by, unique_stems, whole_folder, write_text
+
+
+def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:
+    """Write the folder `path`: `data.yaml`, `photos.csv` and one file a photo in `labels/`.
+
+    A line is ``class x y width height``, centre and size over the photo's width and height. A photo without detections
+    has an empty file, a photo that failed has none. `photos.csv` says which photo a file belongs to; where two photos
+    have one name, their files carry the folder's name too.
+
+    Parameters
+    ----------
+    detections : Detections
+    path : Path or str
+        Folder; an earlier export there is replaced.
+    all_regions : bool
+        Also regions that are no finding, under their best label.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be written or holds other files, or a photo's size is not known.
+    """
+    chosen = detections if all_regions else detections.found
+    parts = [part for part in chosen.split() if not part.photos[0].failed]
+    stems = unique_stems([part.photos[0].name for part in parts])
+    with whole_folder(path, marker="data.yaml") as folder:
+        for part, stem in zip(parts, stems, strict=True):
+            write_text(folder / "labels" / f"{stem}.txt", "".join(f"{line}\n" for line in _lines(part)))
+        table = io.StringIO()
+        rows = csv.writer(table)
+        rows.writerow(["label_file", "photo"])
+        rows.writerows([f"labels/{stem}.txt", part.photos[0].name] for part, stem in zip(parts, stems, strict=True))
+        write_text(folder / "photos.csv", table.getvalue())
+        write_text(folder / "data.yaml", _data_yaml(detections))
+
+
+def _lines(part: Detections) -> list[str]:
+    photo = part.photos[0]
+    if photo.width < 1 or photo.height < 1:
+        raise DataError(f"{photo.name}: its size in pixels is not known, so its boxes have no place in the YOLO format")
+    size = np.array([photo.width, photo.height] * 2, np.float64)
+    corners = np.clip(part.boxes, 0, size) / size
+    rows = np.column_stack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
+    return [
+        f"{label} " + " ".join(f"{value:.6f}" for value in row)
+        for label, row in zip(part.label_index.tolist(), rows.tolist(), strict=True)
+    ]
+
+
+def _data_yaml(detections: Detections) -> str:
+    """The class names; a JSON string is a YAML string too, whatever letters it holds."""
+    lines = [
+        f"# {' '.join(produced_by(detections.provenance).split())}",
+        "# Lay the photos in images/, under the names of the files in labels/; photos.csv says which is which.",
+        "path: .",
+        "train: images",
+        "val: images",
+        "names:",
+        *(f"  {i}: {json.dumps(name)}" for i, name in enumerate(detections.label_names)),
+    ]
+    return "\n".join(lines) + "\n"
