@@ -257,7 +257,7 @@ def mite(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     broad = rng.uniform(0.52, 0.72)
     patches = rng.random() < 0.5
     dark = tone(rng, pick(rng, "dark brown,dark green,black"))
-    marks = (spots([(0.5, 0.55, 0.15), (0.5, -0.55, 0.15)], dark, 2.6),) if patches else (mottle(rng, darker(colour, 0.7), 0.5),)
+    marks = (spots([(0.5, 0.5, 0.1), (0.5, -0.5, 0.1)], dark, 2.6),) if patches else (mottle(rng, darker(colour, 0.7), 0.5),)
     sketch.body((-0.03, 0), 0.82, broad, Paint(colour, marks, gloss=0.25), profile(0.8, 1, 1, 0.75, 0.5, blunt=2.2))
     sketch.body((0.38, 0), 0.14, 0.12, Paint(darker(colour, 0.9)))
     if rng.random() < 0.5:
