@@ -32,10 +32,10 @@ class EncoderInfo:
     ----------
     name : str
         What picks it.
-    purpose : str
-        What it is good for.
-    megabytes : int
-        Size of its weights.
+    good_for : str
+        In a few words.
+    size : str
+        Of its weights, in megabytes.
     licence : str
         Of the weights, as their owner states it.
     library : {"transformers", "open_clip"}
@@ -44,8 +44,8 @@ class EncoderInfo:
     """
 
     name: str
-    purpose: str
-    megabytes: int
+    good_for: str
+    size: str
     licence: str
     library: Literal["transformers", "open_clip"] = "transformers"
     present: bool = False
@@ -54,15 +54,15 @@ class EncoderInfo:
 #: Encoders that are listed. Any other of these two libraries works too. Sizes and licences are those of the model pages
 #: on the Hugging Face hub; docs/encoders.md says where each was read.
 KNOWN = (
-    EncoderInfo("openai/clip-vit-base-patch32", "the plain CLIP, fast; English", 605, "MIT"),
-    EncoderInfo("openai/clip-vit-base-patch16", "CLIP with finer patches; English", 599, "MIT"),
-    EncoderInfo("google/siglip-base-patch16-224", "each label judged alone; English", 813, "Apache-2.0"),
-    EncoderInfo("google/siglip2-base-patch16-224", "each label judged alone; many languages", 1501, "Apache-2.0"),
-    EncoderInfo("OFA-Sys/chinese-clip-vit-base-patch16", "Chinese", 753, "not stated on its page"),
-    EncoderInfo("kakaobrain/align-base", "convolutional; English", 690, "not stated on its page"),
-    EncoderInfo("BAAI/AltCLIP", "Chinese and English; large", 3460, "CreativeML OpenRAIL-M"),
-    EncoderInfo("hf-hub:imageomics/bioclip", "species by Latin or common name", 599, "MIT", "open_clip"),
-    EncoderInfo("hf-hub:imageomics/bioclip-2", "species by Latin or common name; large", 1711, "MIT", "open_clip"),
+    EncoderInfo("openai/clip-vit-base-patch32", "the plain CLIP, fast; English", "605 MB", "MIT"),
+    EncoderInfo("openai/clip-vit-base-patch16", "CLIP with finer patches; English", "599 MB", "MIT"),
+    EncoderInfo("google/siglip-base-patch16-224", "each label judged alone; English", "813 MB", "Apache-2.0"),
+    EncoderInfo("google/siglip2-base-patch16-224", "each label judged alone; many languages", "1501 MB", "Apache-2.0"),
+    EncoderInfo("OFA-Sys/chinese-clip-vit-base-patch16", "Chinese", "753 MB", "not stated on its page"),
+    EncoderInfo("kakaobrain/align-base", "convolutional; English", "690 MB", "not stated on its page"),
+    EncoderInfo("BAAI/AltCLIP", "Chinese and English; large", "3460 MB", "CreativeML OpenRAIL-M"),
+    EncoderInfo("hf-hub:imageomics/bioclip", "species by Latin or common name", "599 MB", "MIT", "open_clip"),
+    EncoderInfo("hf-hub:imageomics/bioclip-2", "species by Latin or common name; large", "1711 MB", "MIT", "open_clip"),
 )
 
 
@@ -131,7 +131,7 @@ def fetch(name: str) -> Path:
 
 def _known() -> Iterator[EncoderInfo]:
     weights = BUILTIN / hub.TRANSFORMERS.weights[0]
-    size = round(weights.stat().st_size / 1e6) if weights.is_file() else 0
+    size = f"{weights.stat().st_size / 1e6:.0f} MB" if weights.is_file() else "missing"
     yield EncoderInfo(
         "builtin", "insects on traps and leaves; English; comes with agri_clip", size, "AGPL-3.0-or-later"
     )

@@ -1,0 +1,430 @@
+"""Step 4: which words fit each region. Vectors and prompts in, probabilities and decisions out; numpy only.
+
+Labels and negatives are not one flat list of classes. There are two groups, insects and background, and each is as
+likely before looking however many names it has, so that adding a negative or a pest does not by itself push the other
+group down. Among the insects stands one that nobody asked for (`OTHER_INSECTS`): without it every fly on a card would
+be the only pest that was asked about.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.special import expit, logit, logsumexp
+
+from agri_clip.detections import BACKGROUND, FOUND, OTHER
+from agri_clip.encoders.base import Encoder
+from agri_clip.prompts.base import PromptSet, Target
+
+#: Least score of a found label where the prompt set gives none of its own.
+THRESHOLD = 0.3
+
+#: Weight of the proposer's objectness against the encoder's evidence in `Scores.rank`.
+OBJECTNESS_WEIGHT = 0.5
+
+#: Insects that compete with the labels asked for, together as likely as one label.
+OTHER_INSECTS: tuple[str, ...] = (
+    "an insect",
+    "a fly",
+    "a midge",
+    "a mosquito",
+    "a beetle",
+    "a moth",
+    "a wasp",
+    "a bee",
+    "an ant",
+    "a leafhopper",
+    "an aphid",
+    "a whitefly",
+    "a thrips",
+    "a lacewing",
+    "a spider",
+    "a mite",
+)
+
+#: A target with one of these words in its name asks for insects by their looks; then no insect is "not asked for".
+ANY_INSECT = frozenset(
+    ["insect", "insects", "arthropod", "arthropods", "pest", "pests", "insecto", "insectos", "insecte", "insectes"]
+) | {"insekt", "insekten", "昆虫", "虫子"}
+
+#: Soft edges of a label's length range: natural logarithms of length per standard deviation below and above. Boxes hold
+#: legs and wings that the catalogue's body lengths do not, so the upper edge is the wider one.
+SHORTER, LONGER = 0.25, 0.4
+
+#: The least that a length can leave of a label, so that a wrong scale does not silence it altogether.
+LEAST_LIKELIHOOD = 1e-3
+
+#: Cosines are rounded to this many decimals: float32 vectors hold no more, and sums in another order then agree.
+COSINE_DECIMALS = 8
+
+
+@dataclass(frozen=True)
+class LabelVectors:
+    """The vectors of a prompt set under one encoder, with all that scoring needs of both.
+
+    Attributes
+    ----------
+    labels, negatives : tuple of str
+        In the prompt set's order.
+    vectors : ndarray, shape (labels + negatives, dim), float32
+        One unit vector each, labels first.
+    others : ndarray, shape (a, dim), float32
+        Insects nobody asked for; may be empty.
+    lengths_mm : ndarray, shape (labels, 2), float64
+        Shortest and longest body of each label; NaN where it has none.
+    own_thresholds : ndarray, shape (labels,), float64
+        NaN where the prompt set gives none.
+    activation, logit_scale, logit_bias, fingerprint
+        The encoder's.
+    """
+
+    labels: tuple[str, ...]
+    negatives: tuple[str, ...]
+    vectors: np.ndarray
+    others: np.ndarray
+    lengths_mm: np.ndarray
+    own_thresholds: np.ndarray
+    activation: Literal["softmax", "sigmoid"]
+    logit_scale: float
+    logit_bias: float
+    fingerprint: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Labels, then negatives: the rows of `vectors`."""
+        return self.labels + self.negatives
+
+    def thresholds(self, default: float | None = None) -> dict[str, float]:
+        """The threshold used for each label: its own, else `default`, else `THRESHOLD`."""
+        fallback = THRESHOLD if default is None else default
+        own = np.where(np.isnan(self.own_thresholds), fallback, self.own_thresholds)
+        return dict(zip(self.labels, own.tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What scoring says of n regions.
+
+    Attributes
+    ----------
+    label_index : ndarray, shape (n,), int32
+        The best label of each region, whatever its status; of equal ones the first by name.
+    status : ndarray, shape (n,), int8
+        `FOUND`, `OTHER` or `BACKGROUND`, as in `agri_clip.detections`.
+    score : ndarray, shape (n,), float32
+        Probability of the best label.
+    margin : ndarray, shape (n,), float32
+        Score less that of the runner-up label; the score itself where there is one label.
+    insect : ndarray, shape (n,), float32
+        Probability that the region is not background.
+    rank : ndarray, shape (n,), float32
+        `insect` and objectness combined, to order regions by.
+    labels : ndarray, shape (n, labels), float32
+        Probability of every label. With softmax models labels compete; with sigmoid models each stands alone.
+    other : ndarray, shape (n,), float32
+        Probability of an insect that nobody asked for.
+    negatives : ndarray, shape (n, negatives), float32
+        Probability of every negative.
+    """
+
+    label_index: np.ndarray
+    status: np.ndarray
+    score: np.ndarray
+    margin: np.ndarray
+    insect: np.ndarray
+    rank: np.ndarray
+    labels: np.ndarray
+    other: np.ndarray
+    negatives: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.label_index)
+
+
+def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = OTHER_INSECTS) -> LabelVectors:
+    """Encode a prompt set: the vectors of a label's texts are averaged and brought to unit length again.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    prompts : PromptSet
+    others : sequence of str
+        Insects that compete with those asked for; see `competing_insects`.
+
+    Returns
+    -------
+    LabelVectors
+
+    References
+    ----------
+    Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021, section 3.1.4.
+    """
+    texts = prompts.texts()
+    rivals = competing_insects(prompts.targets, others)
+    # One call, so that the encoder batches all texts; sorted, so that their order cannot change a digit.
+    everything = sorted({text for group in texts.values() for text in group} | set(rivals))
+    vector_of = dict(zip(everything, np.asarray(encoder.encode_texts(everything), np.float64), strict=True))
+    dim = len(vector_of[everything[0]])
+    means = np.stack([np.mean([vector_of[t] for t in sorted(group)], axis=0) for group in texts.values()])
+    vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    return LabelVectors(
+        labels=prompts.labels,
+        negatives=prompts.negative_labels,
+        vectors=vectors.astype(np.float32),
+        others=np.array([vector_of[text] for text in rivals], np.float32).reshape(-1, dim),
+        lengths_mm=np.array([target.length_mm or (np.nan, np.nan) for target in prompts.targets], np.float64),
+        own_thresholds=np.array(
+            [np.nan if target.threshold is None else target.threshold for target in prompts.targets], np.float64
+        ),
+        activation=encoder.activation,
+        logit_scale=encoder.logit_scale,
+        logit_bias=encoder.logit_bias,
+        fingerprint=encoder.fingerprint,
+    )
+
+
+def competing_insects(targets: Sequence[Target], others: Sequence[str] = OTHER_INSECTS) -> tuple[str, ...]:
+    """Which insects compete with the targets: all that no target names.
+
+    None does where a target asks for insects in general or by their looks ("a small green insect"): then every insect
+    is asked for.
+
+    Parameters
+    ----------
+    targets : sequence of Target
+    others : sequence of str
+        Noun phrases whose last word is the insect's name.
+    """
+    named: set[str] = set()
+    for target in targets:
+        words = _words(" ".join((target.name, *target.phrasings)))
+        if words & ANY_INSECT or words <= {"bug", "bugs", "a", "the"}:
+            return ()
+        named |= words | _words(" ".join(target.synonyms))
+    return tuple(sorted(other for other in others if not _forms(other) & named))
+
+
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", text).casefold()))
+
+
+def _forms(phrase: str) -> set[str]:
+    """The last word of a phrase, in singular and plural."""
+    noun = phrase.split()[-1]
+    return {noun, f"{noun}s", f"{noun}es", f"{noun[:-1]}ies" if noun.endswith("y") else noun}
+
+
+def score(
+    vectors: np.ndarray,
+    prompts: LabelVectors,
+    *,
+    objectness: np.ndarray | None = None,
+    lengths_mm: np.ndarray | None = None,
+    threshold: float | None = None,
+    temperature: float = 1.0,
+) -> Scores:
+    """Score regions against a prompt set.
+
+    The order of regions, labels, negatives and phrasings changes nothing but the order of the result.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, dim)
+        Unit vectors of the regions' crops, of the encoder that `prompts` was made with.
+    prompts : LabelVectors
+    objectness : ndarray, shape (n,), optional
+        The proposer's, 0 to 1; enters `Scores.rank` alone.
+    lengths_mm : ndarray, shape (n,), optional
+        Lengths of the regions in millimetres; NaN where unknown.
+    threshold : float, optional
+        Least score of a found label that has no threshold of its own; `THRESHOLD` where left out.
+    temperature : float
+        Divides the logits; above 1 for an encoder that is too sure of itself. Fitted on labelled regions.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    ValueError
+        Shapes do not fit together, or `temperature` is not above 0.
+
+    References
+    ----------
+    Temperature: Guo et al., On Calibration of Modern Neural Networks, 2017, section 4.2.
+    Sigmoid models: Zhai et al., Sigmoid Loss for Language Image Pre-Training, 2023.
+    """
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or vectors.shape[1] != prompts.vectors.shape[1]:
+        raise ValueError(f"vectors are {vectors.shape}, the prompts' are (…, {prompts.vectors.shape[1]})")
+    if not temperature > 0:
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    # Everything is worked out in the order of the names, so that no sum depends on the order of the prompts.
+    by_name = sorted(range(len(prompts.labels)), key=prompts.labels.__getitem__)
+    negative_order = sorted(range(len(prompts.negatives)), key=prompts.negatives.__getitem__)
+    rows = [*by_name, *(len(by_name) + i for i in negative_order)]
+    logits = _logits(vectors, prompts.vectors[rows], prompts) / temperature
+    label_logits, negative_logits = logits[:, : len(by_name)], logits[:, len(by_name) :]
+    other_logits = _logits(vectors, prompts.others, prompts) / temperature
+    likelihood = _length_likelihood(lengths_mm, prompts.lengths_mm[by_name], len(vectors))
+    judge = _judge_together if prompts.activation == "softmax" else _judge_apart
+    labels, other, negatives, insect = judge(label_logits, other_logits, negative_logits, likelihood)
+    needed = np.array(list(prompts.thresholds(threshold).values()))[by_name]
+    return _decide(labels, other, negatives, insect, needed, objectness, (np.array(by_name), np.array(negative_order)))
+
+
+def _logits(vectors: np.ndarray, texts: np.ndarray, prompts: LabelVectors) -> np.ndarray:
+    cosines = np.round(vectors.astype(np.float64) @ texts.astype(np.float64).T, COSINE_DECIMALS)
+    return prompts.logit_scale * cosines + prompts.logit_bias
+
+
+def _log_mean(logits: np.ndarray) -> np.ndarray:
+    """Evidence of a group whose members are equally likely beforehand, shape (n,); -inf for an empty group."""
+    if logits.shape[1] == 0:
+        return np.full(len(logits), -np.inf)
+    return logsumexp(logits, axis=1) - np.log(logits.shape[1])
+
+
+def _judge_together(
+    labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Softmax models: one probability is shared out, first between insect and background, then within each."""
+    classes = labels.shape[1] + (others.shape[1] > 0)
+    kinds = np.concatenate([labels, _log_mean(others)[:, None]], axis=1) - np.log(classes)
+    evidence = logsumexp(kinds, axis=1)
+    insect = expit(evidence - _log_mean(negatives))
+    share = np.exp(kinds - evidence[:, None])
+    labels_share, other_share = _weigh_lengths(share[:, :-1], share[:, -1], likelihood)
+    within = np.exp(negatives - _log_mean(negatives)[:, None]) / max(negatives.shape[1], 1)
+    return labels_share * insect[:, None], other_share * insect, within * (1 - insect)[:, None], insect
+
+
+def _judge_apart(
+    labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sigmoid models: each label alone against background and other insects, so that several may be true.
+
+    The model's own sigmoid against nothing is used only where there is nothing to compare with: on small crops it is
+    near 0 for right and wrong labels alike.
+    """
+    background, other = _log_mean(negatives), _log_mean(others)
+    against = np.logaddexp(background, other)
+    nothing = np.zeros(len(labels))
+    best = np.maximum(labels.max(axis=1), other)
+    insect = expit(best - np.where(np.isinf(background), nothing, background))
+    alone = expit(labels - np.where(np.isinf(against), nothing, against)[:, None]) * likelihood
+    rest = np.logaddexp(background, labels.max(axis=1))
+    return alone, expit(other - rest), expit(negatives - best[:, None]), insect
+
+
+def _weigh_lengths(share: np.ndarray, other: np.ndarray, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Multiply the labels' shares by how well the length fits, and share out what is lost.
+
+    Labels that fit take it from those that do not; an insect whose length fits no label is an other insect.
+    """
+    total = share.sum(axis=1) + other
+    weighted = share * likelihood
+    rest = other + share.sum(axis=1) * (1 - likelihood.max(axis=1))
+    scale = total / (weighted.sum(axis=1) + rest)
+    return weighted * scale[:, None], rest * scale
+
+
+def length_likelihood(lengths_mm: np.ndarray, ranges_mm: np.ndarray) -> np.ndarray:
+    """How well lengths fit the labels' ranges.
+
+    1 within a range, and beyond it falling as a normal distribution of the logarithm of length (`SHORTER`, `LONGER`),
+    no further than `LEAST_LIKELIHOOD`. 1 where the length or the range is not known: no evidence.
+
+    Parameters
+    ----------
+    lengths_mm : ndarray, shape (n,)
+        Millimetres; NaN where unknown.
+    ranges_mm : ndarray, shape (k, 2)
+        Shortest and longest, millimetres; NaN where unknown.
+
+    Returns
+    -------
+    ndarray, shape (n, k), float64
+    """
+    lengths = np.log(np.maximum(np.asarray(lengths_mm, np.float64), 1e-6))[:, None]
+    shortest, longest = np.log(np.asarray(ranges_mm, np.float64)).T
+    outside = np.maximum((shortest - lengths) / SHORTER, (lengths - longest) / LONGER)
+    fit = np.maximum(np.exp(-0.5 * np.maximum(outside, 0) ** 2), LEAST_LIKELIHOOD)
+    return np.where(np.isnan(fit), 1.0, fit)
+
+
+def _length_likelihood(lengths_mm: np.ndarray | None, ranges_mm: np.ndarray, count: int) -> np.ndarray:
+    if lengths_mm is None:
+        return np.ones((count, len(ranges_mm)))
+    if np.shape(lengths_mm) != (count,):
+        raise ValueError(f"{np.shape(lengths_mm)} lengths for {count} regions")
+    return length_likelihood(lengths_mm, ranges_mm)
+
+
+def _decide(
+    labels: np.ndarray,
+    other: np.ndarray,
+    negatives: np.ndarray,
+    insect: np.ndarray,
+    needed: np.ndarray,
+    objectness: np.ndarray | None,
+    orders: tuple[np.ndarray, np.ndarray],
+) -> Scores:
+    """Best label, runner-up and status; columns go back from the order of names to that of the prompt set."""
+    by_name, negative_order = orders
+    # Rounded as the result is, so that labels that look equal are equal.
+    labels = labels.astype(np.float32)
+    best = labels.argmax(axis=1) if len(labels) else np.zeros(0, np.intp)
+    top = np.take_along_axis(labels, best[:, None], axis=1)[:, 0]
+    margin = top - np.partition(labels, -2, axis=1)[:, -2] if labels.shape[1] > 1 else top
+    status = np.where(insect < 0.5, BACKGROUND, np.where(top >= needed.astype(np.float32)[best], FOUND, OTHER))
+    rank = insect if objectness is None else combine(insect, objectness, OBJECTNESS_WEIGHT)
+    label_columns, negative_columns = np.empty_like(labels), np.empty(negatives.shape, np.float32)
+    label_columns[:, by_name] = labels
+    if len(negative_order):
+        negative_columns[:, negative_order] = negatives
+    return Scores(
+        label_index=by_name[best].astype(np.int32),
+        status=status.astype(np.int8),
+        score=top,
+        margin=margin,
+        insect=insect.astype(np.float32),
+        rank=rank.astype(np.float32),
+        labels=label_columns,
+        other=other.astype(np.float32),
+        negatives=negative_columns,
+    )
+
+
+def combine(insect: np.ndarray, objectness: np.ndarray, weight: float) -> np.ndarray:
+    """Two probabilities of an insect into one: the weighted mean of their log odds.
+
+    Parameters
+    ----------
+    insect, objectness : ndarray, shape (n,), 0 to 1
+        The encoder's and the proposer's.
+    weight : float
+        Of objectness, 0 to 1.
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        0 to 1.
+
+    Raises
+    ------
+    ValueError
+        `weight` is out of range, or the shapes differ.
+    """
+    insect, objectness = np.asarray(insect, np.float64), np.asarray(objectness, np.float64)
+    if not 0 <= weight <= 1 or insect.shape != objectness.shape:
+        raise ValueError(f"weight {weight} must be 0 to 1, and {insect.shape} and {objectness.shape} the same")
+    # Beyond these odds a float32 probability has no digits left.
+    first, second = (logit(np.clip(p, 1e-7, 1 - 1e-7)) for p in (insect, objectness))
+    return expit((1 - weight) * first + weight * second)
