@@ -96,8 +96,8 @@ class Source(BaseModel):
     ----------
     title : str
         The page or work.
-    url : str
-        Its address; `{eppo}` stands for the entry's EPPO code.
+    url : str or None
+        Its address; `{eppo}` stands for the entry's EPPO code. None only where nothing was looked up.
     checked : bool
         True where a copy of the page was read while the entry was written; False where the fact stands from general
         knowledge of the work and awaits a check.
@@ -106,8 +106,14 @@ class Source(BaseModel):
     model_config = _STRICT
 
     title: Phrase
-    url: Annotated[str, AfterValidator(_web_address)]
+    url: Annotated[str, AfterValidator(_web_address)] | None = None
     checked: bool
+
+    @model_validator(mode="after")
+    def _what_was_checked_has_an_address(self) -> Self:
+        if self.checked and self.url is None:
+            raise ValueError("checked is true but there is no url; give the address of what was read")
+        return self
 
 
 class Pest(BaseModel):
@@ -255,6 +261,10 @@ def _read_file(path: Path) -> list[tuple[LinedYaml, int, Pest]]:
                 raise lined.error(
                     ("pests", index, "sources", fact),
                     f"no source {', '.join(map(repr, unknown))} at the top of this file; add it under 'sources:'",
+                )
+            if pest.eppo is None and any("{eppo}" in (file.sources[key].url or "") for key in keys):
+                raise lined.error(
+                    ("pests", index, "sources", fact), "the source's address needs an EPPO code, and the entry has none"
                 )
     if spare := sorted(set(file.sources) - used):
         raise PromptError(lined.message(("sources", spare[0]), f"the source {spare[0]!r} is used by no entry"))
