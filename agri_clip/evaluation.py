@@ -6,10 +6,10 @@ stands in docs/evaluation.md.
 
 from __future__ import annotations
 
-import re
-import unicodedata
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy as np
 from agri_clip.detections import BACKGROUND, FOUND, Detections
 from agri_clip.errors import DataError
 from agri_clip.exports.coco import Annotations
+from agri_clip.exports.files import printable, write_text
 from agri_clip.matching import (
     MATCH_IOU,
     SIZES,
@@ -29,6 +30,7 @@ from agri_clip.matching import (
     recall_by_boxes,
 )
 from agri_clip.regions.base import Regions
+from agri_clip.scoring import OBJECTNESS_WEIGHT, combine
 
 
 def evaluate(
@@ -88,6 +90,9 @@ def evaluate(
         "by_size": _by_size(judged, insects),
     }
     if isinstance(predictions, Detections):
+        by_rank = replace(judged, scores=judged.rank).ranked()
+        ap, ap50 = average_precision(by_rank, insects)
+        result["ordered_by_rank"] = {"ap": figure(ap[0, 0]), "ap50": figure(ap50[0, 0])}
         result |= _per_label(judged, insects, label_names, evaluated)
     result |= {
         "per_photo": _per_photo(judged, insects, evaluated),
@@ -100,19 +105,32 @@ def evaluate(
     return result
 
 
-def label_categories(label_names: Sequence[str], category_names: Sequence[str]) -> dict[int, int]:
-    """Which category each label means: equal names, whatever their letter case, article, hyphens or plural.
+def write_report(report: Mapping[str, Any], path: Path | str) -> None:
+    """Write what `evaluate` gives as JSON, whole or not at all; DataError where the place cannot be written."""
+    write_text(path, json.dumps(printable(report), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
 
-    Returns
-    -------
-    dict of int to int
-        Label index to category index; labels without a category are left out. Of two equal names the first is taken.
-    """
-    of_name: dict[str, int] = {}
-    for index, name in enumerate(category_names):
-        of_name.setdefault(_plain_name(name), index)
-    mapped = {index: of_name.get(_plain_name(name)) for index, name in enumerate(label_names)}
-    return {label: category for label, category in mapped.items() if category is not None}
+
+def summary_rows(report: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The figures of a report that a reader looks at first, as pairs of a name and a text."""
+    named = {
+        "photos": "photos",
+        "insects": "insects labelled",
+        "boxes_per_insect": "boxes per insect",
+        "ap": "AP (IoU 0.50 to 0.95)",
+        "ap50": "AP at IoU 0.50",
+        "recall50": "recall at IoU 0.50, all boxes",
+        "precision": "precision at the threshold",
+        "recall": "recall at the threshold",
+        "f1": "F1 at the threshold",
+        "count_mae": "counting error per photo, mean absolute",
+        "count_mape": "counting error per photo, relative",
+        "count_bias": "counting error per photo, bias",
+        "map50": "AP at IoU 0.50, mean of the labels",
+    }
+    shown = [(text, report[name]) for name, text in named.items() if name in report]
+    texts = [(text, "-" if v is None else str(v) if isinstance(v, int) else f"{v:.3f}") for text, v in shown]
+    failed = len(report["failures"])
+    return [*texts, *([("photos that failed", str(failed))] if failed else [])]
 
 
 def _gather(
@@ -134,9 +152,9 @@ def _gather(
         names = list(predictions)
         boxes = _region_boxes(list(predictions.values()), threshold)
         label_names = ()
-    place = find_photos(names, truth)
+    place = truth.find_photos(names)
     found_at = {p: name for name, p in zip(names, place.tolist(), strict=True) if p >= 0}
-    failed_at = {p for p in find_photos(list(reasons), truth).tolist() if p >= 0}
+    failed_at = {p for p in truth.find_photos(list(reasons)).tolist() if p >= 0}
     evaluated = sorted(set(found_at) - failed_at)
     if not evaluated:
         raise DataError(
@@ -154,34 +172,6 @@ def _gather(
     return boxes, label_names, evaluated, failed, warnings
 
 
-def find_photos(names: Sequence[str], truth: Annotations) -> np.ndarray:
-    """Which of the annotations' photos each name means, by the longest end of the path that they share.
-
-    Returns
-    -------
-    ndarray, shape (n,), int64
-        Index into `truth.file_names`, or -1.
-
-    Raises
-    ------
-    DataError
-        Two names mean one photo.
-    """
-    known = {_path_key(name): i for i, name in enumerate(truth.file_names)}
-    place = np.full(len(names), -1, np.int64)
-    for i, name in enumerate(names):
-        steps = _path_key(name).split("/")
-        ends = ("/".join(steps[start:]) for start in range(len(steps)))
-        place[i] = next((known[end] for end in ends if end in known), -1)
-    used, count = np.unique(place, return_counts=True)
-    twice = (used >= 0) & (count > 1)
-    if twice.any():
-        at = used[twice][0]
-        both = [name for name, p in zip(names, place, strict=True) if p == at]
-        raise DataError(f"{truth.source}: {truth.file_names[at]} is meant by both {both[0]} and {both[1]}")
-    return place
-
-
 def _detection_boxes(detections: Detections, threshold: float | None) -> Boxes:
     if threshold is None:
         counted = detections.status == FOUND
@@ -191,6 +181,7 @@ def _detection_boxes(detections: Detections, threshold: float | None) -> Boxes:
         detections.photo_index.astype(np.int64),
         detections.boxes.astype(np.float64),
         detections.scores.astype(np.float64),
+        combine(detections.insect, detections.objectness, OBJECTNESS_WEIGHT),
         detections.label_index.astype(np.int64),
         counted,
     )
@@ -201,6 +192,7 @@ def _region_boxes(regions: Sequence[Regions], threshold: float | None) -> Boxes:
     return Boxes(
         np.repeat(np.arange(len(regions)), [len(r) for r in regions]),
         joined.boxes.astype(np.float64),
+        joined.objectness.astype(np.float64),
         joined.objectness.astype(np.float64),
         np.zeros(len(joined), np.int64),
         joined.objectness >= (-np.inf if threshold is None else threshold),
@@ -312,7 +304,7 @@ def _per_label(
     boxes: Boxes, insects: Annotations, label_names: Sequence[str], evaluated: Sequence[int]
 ) -> dict[str, Any]:
     """Figures of each label that means a category, their means, and which names found no partner."""
-    category_of = label_categories(label_names, insects.category_names)
+    category_of = insects.categories_of(label_names)
     mapped = np.isin(boxes.label_index, list(category_of))
     lookup = np.zeros(max(len(label_names), 1), np.int64)
     for label, category in category_of.items():
@@ -364,20 +356,6 @@ def _size_warning(name: str, size: tuple[int, int] | None, labelled: np.ndarray)
     turned = size == tuple(labelled[::-1].tolist())
     remedy = "; labelled in raw pixel order? then use --raw-orientation" if turned else "; the boxes do not fit it"
     return [f"{name}: {size[0]} x {size[1]} pixels here, {labelled[0]} x {labelled[1]} where it was labelled{remedy}"]
-
-
-def _path_key(name: str) -> str:
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
-
-
-def _plain_name(name: str) -> str:
-    """Lower case, no article, one space between words, the last word in the singular."""
-    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ")
-    text = re.sub(r"^(an?|the) ", "", " ".join(text.split()))
-    for plural, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("vae", "va")):
-        if text.endswith(plural):
-            return text.removesuffix(plural) + single
-    return text.removesuffix("s") if not text.endswith("ss") else text
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -9,7 +9,19 @@ from typing import Protocol
 
 from agri_clip.detections import Detections
 from agri_clip.errors import DataError
-from agri_clip.exports import coco, csv_table, json_file, voc, yolo
+from agri_clip.exports import coco, csv_table, drawing, json_file, voc, yolo
+from agri_clip.exports.files import annotated_paths, prepare_folder
+from agri_clip.photo import Photo
+
+__all__ = [
+    "FORMATS",
+    "Format",
+    "Writer",
+    "annotated_paths",
+    "prepare_folder",
+    "write_picture",
+    "write_tables",
+]
 
 
 class Writer(Protocol):
@@ -42,7 +54,7 @@ FORMATS = {
 }
 
 
-def write_results(
+def write_tables(
     detections: Detections, folder: Path | str, formats: Sequence[str] = ("csv", "json"), *, all_regions: bool = False
 ) -> list[Path]:
     """Write a result in some formats, and `counts.csv` and `failures.csv`, into one folder.
@@ -78,3 +90,8 @@ def write_results(
     csv_table.write_counts(detections, Path(folder) / "counts.csv")
     csv_table.write_failures(detections, Path(folder) / "failures.csv")
     return [*written, Path(folder) / "counts.csv", Path(folder) / "failures.csv"]
+
+
+def write_picture(photo: Photo, detections: Detections, path: Path | str) -> None:
+    """Draw what was found in one photo and write the picture; see `drawing.draw`, `drawing.save`, `annotated_paths`."""
+    drawing.save(drawing.draw(photo.pixels, detections), path, detections.provenance)

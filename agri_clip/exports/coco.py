@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +83,47 @@ class Annotations:
 
     def __len__(self) -> int:
         return len(self.photo_index)
+
+    def find_photos(self, names: Sequence[str]) -> np.ndarray:
+        """Which photo each name means, by the longest end of the path that they share.
+
+        Returns
+        -------
+        ndarray, shape (n,), int64
+            Index into `file_names`, or -1.
+
+        Raises
+        ------
+        DataError
+            Two names mean one photo.
+        """
+        known = {_path_key(name): i for i, name in enumerate(self.file_names)}
+        place = np.full(len(names), -1, np.int64)
+        for i, name in enumerate(names):
+            steps = _path_key(name).split("/")
+            ends = ("/".join(steps[start:]) for start in range(len(steps)))
+            place[i] = next((known[end] for end in ends if end in known), -1)
+        used, count = np.unique(place, return_counts=True)
+        twice = (used >= 0) & (count > 1)
+        if twice.any():
+            at = used[twice][0]
+            both = [name for name, p in zip(names, place, strict=True) if p == at]
+            raise DataError(f"{self.source}: {self.file_names[at]} is meant by both {both[0]} and {both[1]}")
+        return place
+
+    def categories_of(self, label_names: Sequence[str]) -> dict[int, int]:
+        """Which category each label means: equal names, whatever their letter case, article, hyphens or plural.
+
+        Returns
+        -------
+        dict of int to int
+            Label index to category index; labels without a category are left out. Of equal names the first is taken.
+        """
+        of_name: dict[str, int] = {}
+        for index, name in enumerate(self.category_names):
+            of_name.setdefault(_plain_name(name), index)
+        mapped = {index: of_name.get(_plain_name(name)) for index, name in enumerate(label_names)}
+        return {label: category for label, category in mapped.items() if category is not None}
 
 
 def read(path: Path | str) -> Annotations:
@@ -231,3 +274,17 @@ def _short(value: object) -> str:
 
 def _kind(value: object) -> str:
     return {list: "list", str: "text", type(None): "null"}.get(type(value), "number")
+
+
+def _path_key(name: str) -> str:
+    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+
+
+def _plain_name(name: str) -> str:
+    """Lower case, no article, one space between words, the last word in the singular."""
+    text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ")
+    text = re.sub(r"^(an?|the) ", "", " ".join(text.split()))
+    for plural, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("vae", "va")):
+        if text.endswith(plural):
+            return text.removesuffix(plural) + single
+    return text.removesuffix("s") if not text.endswith("ss") else text

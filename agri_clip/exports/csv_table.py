@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -113,7 +114,7 @@ def _write_table(table: pd.DataFrame, path: Path | str, detections: Detections) 
     write_text(path, text, encoding=ENCODING)
 
 
-def _safe_cell(value: object) -> object:
+def _safe_cell(value: Any) -> Any:
     """Text that no spreadsheet runs: an apostrophe in front of what it would take for a formula."""
     if not isinstance(value, str):
         return None if pd.isna(value) else value

@@ -107,7 +107,7 @@ def save(picture: np.ndarray, path: Path | str, provenance: Mapping[str, Any] | 
 def _draw_shapes(pixels: np.ndarray, found: Detections, shape: Shape) -> np.ndarray:
     """A copy of the photo with the boxes or outlines on it, each with a thin white halo."""
     line = _line_width(pixels)
-    scene = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    scene: np.ndarray = np.ascontiguousarray(pixels[..., ::-1])  # supervision draws on BGR
     palette = sv.ColorPalette.from_hex(list(PALETTE))
     outlined = np.array([shape == "outline" and outline is not None for outline in found.outlines], bool)
     around = np.array([-line, -line, line, line], np.float32)
@@ -126,7 +126,7 @@ def _draw_shapes(pixels: np.ndarray, found: Detections, shape: Shape) -> np.ndar
         scene = sv.BoxAnnotator(HALO if halo else palette, thickness=width).annotate(scene, boxed)
         for label, polygon in zip(found.label_index[outlined].tolist(), polygons, strict=True):
             scene = sv.draw_polygon(scene, polygon, HALO if halo else palette.by_idx(label), thickness=width)
-    return cv2.cvtColor(scene, cv2.COLOR_BGR2RGB)
+    return np.ascontiguousarray(scene[..., ::-1])
 
 
 def _draw_texts(scene: np.ndarray, found: Detections, names: list[str]) -> np.ndarray:
@@ -170,9 +170,9 @@ def _free_place(
         (x1 - w, y2 - h),
     ]
     places = np.array([(x, y, x + w, y + h) for x, y in corners], np.float32)
-    inside = (places[:, :2] >= 0).all(axis=1) & (places[:, 2] < width) & (places[:, 3] < height)
+    inside = np.all(places[:, :2] >= 0, axis=1) & (places[:, 2] < width) & (places[:, 3] < height)
     apart = (places[:, None, :2] >= taken[None, :, 2:]) | (places[:, None, 2:] <= taken[None, :, :2])
-    free = np.flatnonzero(inside & apart.any(axis=2).all(axis=1))
+    free = np.flatnonzero(inside & np.all(apart.any(axis=2), axis=1))
     return places[free[0]] if len(free) else None
 
 

@@ -23,6 +23,22 @@ from agri_clip.errors import DataError
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
+def prepare_folder(path: Path | str) -> None:
+    """Make a folder and try that it can be written, so that a long run does not fail at its end.
+
+    Raises
+    ------
+    DataError
+        It cannot be made or written.
+    """
+    path = Path(path)
+    with _explained(path):
+        path.mkdir(parents=True, exist_ok=True)
+        trial = path / f".agri-clip-{secrets.token_hex(6)}.part"
+        trial.touch()
+        trial.unlink()
+
+
 def write_text(path: Path | str, text: str, encoding: str = "utf-8") -> None:
     """Write a text file whole or not at all; see `write_bytes`. Characters that no encoding holds become "?"."""
     write_bytes(path, text.encode(encoding, errors="replace"))
