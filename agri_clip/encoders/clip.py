@@ -71,6 +71,7 @@ class ClipEncoder(DualEncoder):
         self.activation = "sigmoid" if hasattr(self._model, "logit_bias") else "softmax"
         self.logit_scale, self.logit_bias = _logit_scale(self._model)
         _check_end_token(name, self._model.config, self._processor.tokenizer)
+        self.dim = self.encode_texts(["insect"]).shape[1]
 
     @cached_property
     def _text_settings(self) -> dict[str, Any]:

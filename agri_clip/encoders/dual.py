@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -44,6 +43,7 @@ class DualEncoder(ABC):
     fingerprint: str
     logit_scale: float
     logit_bias: float
+    dim: int
 
     def __init__(
         self,
@@ -67,11 +67,6 @@ class DualEncoder(ABC):
     @abstractmethod
     def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
         """Raw text features of one batch, shape (n, dim)."""
-
-    @cached_property
-    def dim(self) -> int:
-        """Length of a vector."""
-        return self.encode_texts(["insect"]).shape[1]
 
     def encode_images(self, crops: Sequence[np.ndarray]) -> np.ndarray:
         """Encode crops.
@@ -100,7 +95,10 @@ class DualEncoder(ABC):
             self._unit_vectors(self._image_features(crops[start : start + self.batch_size]))
             for start in range(0, len(crops), self.batch_size)
         ]
-        return np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+        vectors = np.concatenate(parts) if parts else np.zeros((0, self.dim), np.float32)
+        if vectors.shape[1] != self.dim:
+            raise ModelError(f"{self.name} gives {vectors.shape[1]} numbers for a picture and {self.dim} for a text")
+        return vectors
 
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts; each text passes the model once in this encoder's life.

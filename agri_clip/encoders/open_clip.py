@@ -60,6 +60,7 @@ class OpenClipEncoder(DualEncoder):
         self.activation = "softmax" if bias is None else "sigmoid"
         self.logit_scale = float(model.logit_scale.detach().float().exp())
         self.logit_bias = 0.0 if bias is None else float(bias.detach())
+        self.dim = self.encode_texts(["insect"]).shape[1]
 
     def _image_features(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         import torch
