@@ -9,6 +9,7 @@ import os
 import re
 import stat
 import unicodedata
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,11 +23,15 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImag
 
 from agri_clip import photo_pixels, photo_tags
 from agri_clip.errors import AgriClipError, PhotoError
-from agri_clip.photo_formats import OTHER_PICTURE_EXTENSIONS, PHOTO_EXTENSIONS, foreign_kind, format_of
+from agri_clip.photo_formats import OTHER_PICTURE_EXTENSIONS, PHOTO_EXTENSIONS, foreign_kind, format_of, promised_size
 from agri_clip.photo_metadata import DAMAGED, Metadata, read_metadata
 
 # The largest phone sensors give 200 megapixels; decoding as many takes about 1.5 GB.
 MAX_PIXELS = 250_000_000
+_COPY_AGAIN = "copy it again from the camera"
+
+# Pillow warns on the terminal of what is said here in notes and errors, with the photo's name.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def read_photo(
     except MemoryError:
         raise _photo_error(shown, path, "not enough memory for it: close other programs or make it smaller") from None
     coded = photo_tags.read_codes(pixels) if read_codes else photo_tags.Tag()
-    named = photo_tags.read_name(name or path, name_pattern) if name or path else photo_tags.Tag()
+    file_name = name or path
+    named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     taken, time_notes = _capture_time(metadata.taken, coded.taken, named.taken)
     if coded.trap and named.trap and coded.trap != named.trap:
         time_notes.append(f"its code says trap {coded.trap}, its name {named.trap}: the code was used")
@@ -217,9 +223,7 @@ def _open_file(path: Path) -> IO[bytes]:
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
-            raise _UnreadableError(
-                "is a folder in which there is no photo; name a photo file or a folder that holds some"
-            )
+            raise _UnreadableError("is a folder without photos; name a photo file or a folder that holds some")
         if not stat.S_ISREG(mode):
             raise _UnreadableError("is a pipe, socket or device, not a file; name a photo file")
         return path.open("rb")
@@ -243,10 +247,13 @@ def _open_image(file: IO[bytes]) -> Image.Image:
     global for all threads.
     """
     head = file.read(4096)
+    size = file.seek(0, io.SEEK_END)
     file.seek(0)
     if not head:
-        raise _UnreadableError("is empty (0 bytes); copy it again from the camera")
+        raise _UnreadableError(f"is empty (0 bytes); {_COPY_AGAIN}")
     kind = format_of(head)
+    if kind is not None and promised_size(head) > size:
+        raise _UnreadableError(f"it is cut short, part of the picture is missing; {_COPY_AGAIN}")
     if kind is None:
         raise _UnreadableError(f"is {foreign_kind(head)}, not a photo in a format that is read; save it as JPEG or PNG")
     try:
@@ -261,7 +268,7 @@ def _open_image(file: IO[bytes]) -> Image.Image:
 def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
     width, height = image.size
     if width < 1 or height < 1:
-        raise _UnreadableError(f"has no pixels ({width} x {height}); copy it again from the camera")
+        raise _UnreadableError(f"has no pixels ({width} x {height}); {_COPY_AGAIN}")
     if width * height > max_pixels:
         raise _UnreadableError(
             f"has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels; "
@@ -283,6 +290,8 @@ def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tupl
         pixels, pixel_notes = photo_pixels.upright_pixels(image, orientation)
     except ValueError as error:
         raise _UnreadableError(str(error)) from error
+    if isinstance(image, JpegImagePlugin.JpegImageFile):
+        pixel_notes += photo_pixels.flat_bottom(pixels, orientation)
     return pixels, metadata, [*notes, *pixel_notes]
 
 
@@ -332,10 +341,10 @@ def _notes_on_frames(image: Image.Image) -> list[str]:
 
 
 def _damage(what: str, error: BaseException) -> str:
-    """The reason in words, with the decoder's own for a bug report."""
+    """The reason in words, with the decoder's own where it adds something."""
     detail = " ".join(str(error).split())[:120] or type(error).__name__
-    if "truncated" in detail.lower() or "unexpected end" in detail.lower():
-        return f"it is cut short, part of the picture is missing ({detail}); copy it again from the camera"
+    if any(sign in detail.lower() for sign in ("truncated", "unexpected end", "requires a buffer")):
+        return f"it is cut short, part of the picture is missing; {_COPY_AGAIN}"
     return f"{what}, it is damaged or of a rare layout ({detail}); copy it again, or save it as JPEG or PNG"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 _EXTENSIONS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -27,6 +28,8 @@ _MAGIC = (
     (b"MM\0+", "TIFF"),
     (b"BM", "BMP"),
 )
+# Width, height, bits, photometric, offsets: fewer than five entries of 12 bytes describe no picture.
+_LEAST_TIFF_DIRECTORY = 5 * 12
 _HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1")
 _FOREIGN_MAGIC = (
     (b"GIF8", "a GIF"),
@@ -53,6 +56,21 @@ def format_of(head: bytes) -> str | None:
     if head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS:
         return "HEIC"
     return next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+
+
+def promised_size(head: bytes) -> int:
+    """Least size in bytes that a file with these first bytes has when it is whole; 0 where they do not tell.
+
+    A TIFF may keep its directory, and WebP always keeps its length, where Pillow only says that it cannot read them.
+    """
+    if head[:4] == b"RIFF" and len(head) >= 8:
+        return int.from_bytes(head[4:8], "little") + 8
+    if head[:2] in (b"II", b"MM") and len(head) >= 16:
+        order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
+        is_big_tiff = b"+" in head[2:4]
+        start = int.from_bytes(head[8:16] if is_big_tiff else head[4:8], order)
+        return start + _LEAST_TIFF_DIRECTORY
+    return 0
 
 
 def foreign_kind(head: bytes) -> str:

@@ -26,6 +26,8 @@ DAMAGED = (
     struct.error,
 )
 
+_DAMAGED_NOTE = "its EXIF data is damaged and was not used"
+
 
 @dataclass(frozen=True)
 class Metadata:
@@ -73,7 +75,9 @@ def read_metadata(image: Image.Image) -> Metadata:
         detail = dict(exif.get_ifd(ExifTags.IFD.Exif))
         place = dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
     except DAMAGED:
-        return Metadata(notes=("its EXIF data is damaged and was not used",))
+        return Metadata(notes=(_DAMAGED_NOTE,))
+    if not main and _promises_entries(image.info.get("exif")):
+        return Metadata(notes=(_DAMAGED_NOTE,))
     base = ExifTags.Base
     orientation = main.get(base.Orientation, 1)
     times = (detail.get(base.DateTimeOriginal), detail.get(base.DateTimeDigitized), main.get(base.DateTime))
@@ -126,6 +130,14 @@ def parse_gps(place: Mapping[int, Any]) -> tuple[float, float] | None:
     latitude = _degrees(place.get(gps.GPSLatitude), place.get(gps.GPSLatitudeRef), "N", "S", 90.0)
     longitude = _degrees(place.get(gps.GPSLongitude), place.get(gps.GPSLongitudeRef), "E", "W", 180.0)
     return None if latitude is None or longitude is None else (latitude, longitude)
+
+
+def _promises_entries(exif: Any) -> bool:
+    """Whether raw EXIF claims to hold something: Pillow gives nothing, and no error, for one that it cannot follow."""
+    if not isinstance(exif, bytes):
+        return False
+    entries = exif.removeprefix(b"Exif\0\0")[8:10]
+    return entries != b"\0\0"
 
 
 def _degrees(parts: Any, side: Any, positive: str, negative: str, limit: float) -> float | None:

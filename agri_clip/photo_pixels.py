@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 STRIP_PIXELS = 1 << 20  # about 4 MB per temporary: far below the photo, and numpy's per-call cost no longer shows
+FLAT_SHARE = 0.03  # of the rows; one row of 16-pixel blocks in a 500-pixel photo
 _INVERSE_ORIENTATION = {6: 8, 8: 6}
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
@@ -68,6 +69,35 @@ def upright_pixels(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray
 def undo(orientation: int) -> int:
     """The EXIF orientation that takes an upright picture back to its raw pixel order."""
     return _INVERSE_ORIENTATION.get(orientation, orientation)
+
+
+def flat_bottom(pixels: np.ndarray, orientation: int = 1) -> list[str]:
+    """A note where the lower part of a JPEG is one flat colour, as decoders fill it where the data ran out.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (h, w, 3), uint8
+        Upright.
+    orientation : int
+        What turned it upright; the data ran out at the bottom of the raw picture.
+
+    Returns
+    -------
+    list of str
+        Empty for a part below `FLAT_SHARE` of the rows, and for black and white: those are borders and scans.
+    """
+    raw = _raw_view(pixels, orientation)
+    height = len(raw)
+    colour = raw[-1, -1]
+    if 0 in colour or 255 in colour:
+        return []
+    first = height
+    while first > 0 and (raw[first - 1] == colour).all():
+        first -= 1
+    share = (height - first) / height
+    if share < FLAT_SHARE or first == 0:
+        return []
+    return [f"the last {share:.0%} of its rows are one flat colour: the file may be damaged"]
 
 
 def _raw_view(pixels: np.ndarray, orientation: int) -> np.ndarray:

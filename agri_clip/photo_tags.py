@@ -35,7 +35,7 @@ _MOMENT = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?:[-_T ]?(?P<time>{_TIME}))?(?!
 _DAY_ONLY = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?!\d)")
 _TRAP_WORD = re.compile(r"(?<![^\W_])trap[-_ ]?(?P<trap>[A-Za-z]{0,3}-?\d{1,4})(?![^\W_])", re.IGNORECASE)
 _TRAP_LETTER = re.compile(r"(?<![^\W_])(?P<trap>T[-_ ]?\d{1,4})(?![^\W_])")
-_PLAIN_ID = re.compile(r"(?=.*[^\W\d_]|\d{1,6}$)[^\W_][\w ./#-]{0,31}")
+_PLAIN_ID = re.compile(r"(?=.*[^\W\d_]|\d{1,6}$)[^\W_][\w /#-]{0,31}")
 _FIELDS = {
     "trap": r"(?P<trap>[^/]+?)",
     "date": r"(?P<date>\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_T ]?\d{2}[-_.:]?\d{2}[-_.:]?\d{2})?)",
@@ -252,7 +252,7 @@ def _tag_from_groups(groups: dict[str, str], origin: str = "name") -> Tag:
         trap = ""
     date = groups.get("date", "")
     if "year" in groups:
-        date = f"{groups['year']}-{int(groups.get('month', 1)):02d}-{int(groups.get('day', 1)):02d}"
+        date = "-".join(groups.get(part, "1").zfill(2) for part in ("year", "month", "day"))
     taken = parse_date(date)
     if date and taken is None:
         notes.append(f"the date {date[:30]!r} in its {origin} is not a day written year-month-day")
