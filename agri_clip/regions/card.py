@@ -1,0 +1,343 @@
+"""Finds the trap card: where insects can be, its corners and its scale. Part of step 1.
+
+It is careful: where no card edge is convincingly seen (a leaf, a card that fills the picture) there is no card, and
+nothing is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import shapely
+
+from agri_clip.photo import Photo
+
+#: Short and long side in millimetres of makes whose size a public source gives.
+CARD_SIZES_MM: dict[str, tuple[float, float]] = {
+    # Koppert's own notice lists 10 x 25, 20 x 25 and 40 x 25 cm:
+    # https://phytoma.com/en/noticias/noticias-de-empresas/las-placas-adhesivas-horiver-capturan-un-400-mas-de-trips
+    "horiver-10x25": (100, 250),
+    "horiver-20x25": (200, 250),
+    "horiver-25x40": (250, 400),
+    # https://agriexpo.online/it/prod/sanidad-agricola-econex-s-l/product-191343-154368.html and -154366.html
+    "econex-10x25": (100, 250),
+    "econex-20x25": (200, 250),
+    # "Most commonly, 3 by 5 inch sticky cards are used": http://www.hort.uconn.edu/ipm/greenhs/htms/ysc1.htm
+    "3x5-inch": (76.2, 127),
+}
+
+# The card is looked for in a copy whose long side has this many pixels: a card is large, insects must vanish.
+SEARCH_SIDE = 384
+# A card covers at least this share of the photo; smaller things are tags, phones and pots.
+MIN_SHARE = 0.12
+# Above this share there is no surrounding worth leaving out.
+MAX_SHARE = 0.985
+# Share of its quadrilateral that a card fills. An ellipse fills 0.79 of its own, a card with cut corners over 0.9.
+MIN_FILL = 0.87
+# Share of the card's edge, where the photo's border does not cut it, across which the colour really changes.
+MIN_EDGE = 0.7
+# A change of colour that counts, in CIELAB units, over a few pixels of the small copy.
+EDGE_CONTRAST = 10.0
+# Room round the edge as a share of the photo's long side: insects that overlap the edge are not lost.
+MARGIN = 0.006
+# Bars that fit a photo into another format are no lighter than this, after JPEG.
+BLACK = 12
+# Measured against known proportions of the card: nearer than this means that the whole card is seen.
+PROPORTION = 0.08
+
+
+@dataclass(frozen=True)
+class Card:
+    """A trap card in a photo.
+
+    Attributes
+    ----------
+    polygon : ndarray, shape (k, 2), float32
+        Its visible outline in photo pixels, convex, with a little room round it.
+    corners : ndarray, shape (4, 2), float32
+        Corners of the quadrilateral that fits it, clockwise on the screen; may lie outside the photo.
+    sides_seen : tuple of 4 bool
+        Whether side i, from corner i to corner i + 1, is an edge that the photo shows; False where the photo ends.
+    confidence : float
+        0 to 1: how well it fills the quadrilateral times how much of its edge is a clear change of colour.
+    """
+
+    polygon: np.ndarray
+    corners: np.ndarray
+    sides_seen: tuple[bool, bool, bool, bool]
+    confidence: float
+
+    def contains(self, boxes: np.ndarray) -> np.ndarray:
+        """Which boxes lie on the card: their centre does, or half of their area.
+
+        Parameters
+        ----------
+        boxes : ndarray, shape (n, 4)
+            xyxy in photo pixels.
+
+        Returns
+        -------
+        ndarray, shape (n,), bool
+        """
+        boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        card = shapely.Polygon(self.polygon)
+        shapely.prepare(card)
+        centre_inside = shapely.intersects_xy(card, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
+        rectangles = shapely.box(*boxes.T)
+        shared = shapely.area(shapely.intersection(rectangles, card))
+        return centre_inside | (shared >= 0.5 * np.maximum(shapely.area(rectangles), 1e-9))
+
+    def mm_per_pixel(self, width_mm: float, height_mm: float) -> float | None:
+        """Scale from the card's known size; None where the photo shows too little of the card to tell.
+
+        A side counts only if both edges that bound it are seen. Where the proportions differ from the known ones, a tag
+        or holder covers an end of the longer measure, and the other one is used. Of a card cut by the photo's border
+        the short side is used, if what is seen of the other is longer already.
+
+        Parameters
+        ----------
+        width_mm, height_mm : float
+            Sides of the card, in any order.
+        """
+        short, long = sorted((width_mm, height_mm))
+        lengths = [np.linalg.norm(np.roll(self.corners, -1, axis=0)[i] - self.corners[i]) for i in range(4)]
+        one, other = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
+        # The extent along sides 0 and 2 is bounded by sides 1 and 3, and the other way round.
+        one_seen = self.sides_seen[1] and self.sides_seen[3]
+        other_seen = self.sides_seen[0] and self.sides_seen[2]
+        if one > other:
+            one, other, one_seen, other_seen = other, one, other_seen, one_seen
+        if min(one, other) <= 0:
+            return None
+        if one_seen and other_seen:
+            if abs(other / one / (long / short) - 1) < PROPORTION:
+                return float(np.sqrt(short * long / (one * other)))
+            return float(short / one) if other / one < long / short else float(long / other)
+        return float(short / one) if one_seen else None
+
+    def homography_mm(self, width_mm: float, height_mm: float) -> np.ndarray | None:
+        """Matrix (3, 3) from photo pixels to millimetres on the card, origin at a corner, x along the short side.
+
+        None unless all four sides are seen in the card's known proportions.
+        """
+        short, long = sorted((width_mm, height_mm))
+        lengths = np.linalg.norm(np.roll(self.corners, -1, axis=0) - self.corners, axis=1)
+        first, second = lengths[0] + lengths[2], lengths[1] + lengths[3]
+        ratio = max(first, second) / max(min(first, second), 1e-9)
+        if not all(self.sides_seen) or abs(ratio / (long / short) - 1) >= PROPORTION:
+            return None
+        corners = self.corners if first <= second else np.roll(self.corners, -1, axis=0)
+        flat = np.array([[0, 0], [short, 0], [short, long], [0, long]], np.float32)
+        return cv2.getPerspectiveTransform(np.ascontiguousarray(corners, np.float32), flat)
+
+
+def find_card(photo: Photo) -> Card | None:
+    """Find the trap card of any colour on any plain or leafy ground; None where none is convincingly seen.
+
+    The photo is split into areas of like colour in several ways. Of all areas, the one is taken that best fills a
+    quadrilateral with clear edges; green ones are leaves.
+
+    Returns
+    -------
+    Card or None
+        None also where the card fills the picture.
+    """
+    scale = min(1.0, SEARCH_SIDE / max(photo.height, photo.width))
+    size = (max(1, round(photo.width * scale)), max(1, round(photo.height * scale)))
+    if min(size) < 32:
+        return None
+    small = cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA)
+    left, top, right, bottom = _without_bars(small)
+    # Insects and print go, edges stay.
+    small = cv2.medianBlur(np.ascontiguousarray(small[top:bottom, left:right]), 7)
+    lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    best: tuple[float, Card] | None = None
+    for mask in _areas_of_like_colour(lab):
+        for area in _solid_parts(mask):
+            found = _judge(area, lab)
+            if found is not None and (best is None or found[0] > best[0]):
+                best = found
+    if best is None:
+        return None
+    card = best[1]
+    shift = np.array([left, top], np.float32)
+    stretch = np.array([photo.width / size[0], photo.height / size[1]], np.float32)
+    outline = shapely.Polygon((card.polygon + shift) * stretch)
+    outline = outline.buffer(MARGIN * max(photo.width, photo.height), join_style="mitre")
+    outline = shapely.intersection(outline, shapely.box(0, 0, photo.width, photo.height))
+    polygon = shapely.get_coordinates(outline.exterior)[:-1].astype(np.float32)
+    return Card(polygon, (card.corners + shift) * stretch, card.sides_seen, card.confidence)
+
+
+def _without_bars(small: np.ndarray) -> tuple[int, int, int, int]:
+    """What is left (x1, y1, x2, y2) of a picture without the black bars that fit a photo into another format.
+
+    Such bars lie along one pair of sides only; black all round is a dark table.
+    """
+    height, width = small.shape[:2]
+    lit = small.max(axis=2) > BLACK
+    rows, columns = np.flatnonzero(lit.any(axis=1)), np.flatnonzero(lit.any(axis=0))
+    if not len(rows):
+        return 0, 0, width, height
+    # One more pixel each: shrinking mixed it with the bar.
+    high = (rows[0] + (rows[0] > 0), rows[-1] + 1 - (rows[-1] < height - 1))
+    wide = (columns[0] + (columns[0] > 0), columns[-1] + 1 - (columns[-1] < width - 1))
+    barred_high, barred_wide = high != (0, height), wide != (0, width)
+    if barred_high == barred_wide or min(high[1] - high[0], wide[1] - wide[0]) < 32:
+        return 0, 0, width, height
+    return int(wide[0]), int(high[0]), int(wide[1]), int(high[1])
+
+
+def _areas_of_like_colour(lab: np.ndarray) -> Iterator[np.ndarray]:
+    """Masks (h, w) bool of areas that may be the card, by colour alone, by colour and lightness, by lightness."""
+    for features, counts in ((lab[..., 1:], (2, 3)), (lab * (0.5, 1, 1), (3, 4, 5)), (lab[..., :1], (2, 3))):
+        points = np.ascontiguousarray(features.reshape(-1, features.shape[-1]), np.float32)
+        for count in counts:
+            labels = _cluster(points, count).reshape(lab.shape[:2])
+            yield from (labels == i for i in range(count))
+
+
+def _cluster(points: np.ndarray, count: int) -> np.ndarray:
+    """Labels (n,) of a k-means split of points (n, d) that is the same in every run."""
+    sample = points[:: max(1, len(points) // 4000)]
+    # Starting centres along the main axis: deterministic, unlike OpenCV's own random starts.
+    axis = np.linalg.svd(sample - sample.mean(0), full_matrices=False)[2][0]
+    order = np.argsort(sample @ axis, kind="stable")
+    start = np.array_split(order, count)
+    labels = np.empty((len(sample), 1), np.int32)
+    for i, members in enumerate(start):
+        labels[members] = i
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 20, 0.5)
+    _, _, centres = cv2.kmeans(sample, count, labels, criteria, 1, cv2.KMEANS_USE_INITIAL_LABELS)
+    return np.linalg.norm(points[:, None] - centres[None], axis=2).argmin(1)
+
+
+def _solid_parts(mask: np.ndarray) -> Iterator[np.ndarray]:
+    """Large connected parts of a mask, (h, w) uint8 0 or 1, holes filled, thin appendages (strings, stems) cut off."""
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
+    padded = cv2.copyMakeBorder(mask.astype(np.uint8), 12, 12, 12, 12, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, disc)[12:-12, 12:-12]
+    least = MIN_SHARE * mask.size
+    contours, _ = cv2.findContours(np.ascontiguousarray(closed), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    for contour in contours:
+        if cv2.contourArea(contour) < least:
+            continue
+        part = np.zeros(mask.shape, np.uint8)
+        cv2.drawContours(part, [contour], -1, 1, -1)
+        padded = cv2.copyMakeBorder(part, 12, 12, 12, 12, cv2.BORDER_REPLICATE)
+        opened = np.ascontiguousarray(cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc, iterations=2)[12:-12, 12:-12])
+        pieces, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
+        if pieces > 1:
+            largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+            yield (labels == largest).astype(np.uint8)
+
+
+def _judge(area: np.ndarray, lab: np.ndarray) -> tuple[float, Card] | None:
+    """Score one area, and its card in pixels of the small copy; None where it is no card."""
+    height, width = area.shape
+    share = area.mean()
+    if not MIN_SHARE <= share <= MAX_SHARE or _is_leaf_green(np.median(lab[area > 0], axis=0)):
+        return None
+    contour = max(cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
+    hull = cv2.convexHull(contour)[:, 0].astype(np.float64)
+    # Pixel centres to pixel borders, so that an area at the photo's border reaches it.
+    middle = hull.mean(0)
+    hull = np.where(hull < middle, hull, hull + 1)
+    corners = _enclosing_quadrilateral(hull)
+    if corners is None:
+        return None
+    frame = shapely.box(0, 0, width, height)
+    quadrilateral = shapely.intersection(shapely.Polygon(corners), frame)
+    fill = float(area.sum() / max(quadrilateral.area, 1))
+    edge, inside_beats = _edge_evidence(hull, area, lab)
+    seen = tuple(bool(s) for s in _sides_seen(corners, width, height))
+    if fill < MIN_FILL or edge < MIN_EDGE or not _bounded(seen, share, inside_beats):
+        return None
+    confidence = min(1.0, fill) * edge
+    card = Card(hull.astype(np.float32), corners.astype(np.float32), seen, confidence)  # type: ignore[arg-type]
+    # A neat card goes before a larger area that took in a hand or a tag.
+    return confidence**4 * float(np.sqrt(share)), card
+
+
+def _is_leaf_green(colour: np.ndarray) -> bool:
+    """Whether a CIELAB colour is a leaf's: clearly green, and no yellow (whose a is small beside its b)."""
+    _, a, b = colour
+    return bool(a < -12 and b > 8 and -a > 0.45 * b)
+
+
+def _bounded(seen: tuple[bool, ...], share: float, contrast: float) -> bool:
+    """Whether enough sides are seen to tell the card from its surroundings.
+
+    The table beside a card that runs off the photo is a neat rectangle too, with one side seen.
+    """
+    return sum(seen) >= 2 or (sum(seen) == 1 and share > 0.6 and contrast > 0)
+
+
+def _sides_seen(corners: np.ndarray, width: int, height: int) -> np.ndarray:
+    """For each side of the quadrilateral, whether most of it lies inside the photo and off its border."""
+    ends = np.roll(corners, -1, axis=0)
+    along = np.linspace(0.05, 0.95, 19)[None, :, None]
+    points = corners[:, None] * (1 - along) + ends[:, None] * along
+    near = 2.5
+    x, y = points[..., 0], points[..., 1]
+    inside = (x > near) & (x < width - near) & (y > near) & (y < height - near)
+    return inside.mean(axis=1) > 0.5
+
+
+def _edge_evidence(hull: np.ndarray, area: np.ndarray, lab: np.ndarray) -> tuple[float, float]:
+    """Share of the edge with a clear change of colour, and how much more colourful the inside is than the outside."""
+    height, width = area.shape
+    ring = shapely.Polygon(hull).exterior
+    at = np.arange(0, ring.length, 2.0)
+    points = shapely.get_coordinates(shapely.line_interpolate_point(ring, at))
+    ahead = shapely.get_coordinates(shapely.line_interpolate_point(ring, (at + 1) % ring.length))
+    direction = ahead - points
+    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
+    normal = np.stack([direction[:, 1], -direction[:, 0]], axis=1)
+    centre = np.asarray(shapely.Polygon(hull).centroid.coords[0])
+    normal *= np.sign(((points - centre) * normal).sum(1, keepdims=True))
+    reach = 5.0
+    outer, inner = points + reach * normal, points - reach * normal
+
+    def within(p: np.ndarray) -> np.ndarray:
+        return (p[:, 0] >= 0) & (p[:, 0] < width) & (p[:, 1] >= 0) & (p[:, 1] < height)
+
+    usable = within(outer) & within(inner)
+    if usable.sum() < 12:
+        return 0.0, 0.0
+    outer, inner = outer[usable].astype(int), inner[usable].astype(int)
+    colour_out, colour_in = lab[outer[:, 1], outer[:, 0]], lab[inner[:, 1], inner[:, 0]]
+    change = np.linalg.norm(colour_out - colour_in, axis=1)
+    chroma_out, chroma_in = (np.linalg.norm(c[:, 1:], axis=1) for c in (colour_out, colour_in))
+    return float((change > EDGE_CONTRAST).mean()), float(np.median(chroma_in) - np.median(chroma_out))
+
+
+def _enclosing_quadrilateral(hull: np.ndarray) -> np.ndarray | None:
+    """A small quadrilateral (4, 2) round a convex polygon (n, 2), clockwise on the screen; None where there is none.
+
+    Of the polygon's sides the one whose removal adds least area goes, until four are left.
+    """
+    polygon = shapely.simplify(shapely.Polygon(hull), 1.0)
+    points = shapely.get_coordinates(shapely.geometry.polygon.orient(polygon, sign=1.0).exterior)[:-1]
+    while len(points) > 4:
+        added = np.full(len(points), np.inf)
+        meets = np.zeros_like(points)
+        for i in range(len(points)):  # side i runs from point i to point i + 1
+            before, start, end, after = (points[(i + k) % len(points)] for k in (-1, 0, 1, 2))
+            into, out_of = start - before, after - end
+            turn = into[0] * out_of[1] - into[1] * out_of[0]
+            if turn <= 1e-9:  # the neighbours do not meet beyond this side
+                continue
+            gap = end - start
+            reach = (gap[0] * out_of[1] - gap[1] * out_of[0]) / turn
+            meets[i] = start + reach * into
+            added[i] = abs(np.cross(np.append(meets[i] - start, 0), np.append(gap, 0))[2]) / 2
+        least = int(added.argmin())
+        if not np.isfinite(added[least]):
+            return None
+        points[least] = meets[least]
+        points = np.delete(points, (least + 1) % len(points), axis=0)
+    return points if len(points) == 4 else None
