@@ -60,7 +60,7 @@ def write_counts(detections: Detections, path: Path | str) -> None:
     """
     number = len(detections.photos)
     failed = np.array([photo.failed for photo in detections.photos], bool)
-    labels = detections.counts().drop(columns="photo")
+    labels = detections.counts().iloc[:, 1:]
     # A label may be called as one of the columns around it is.
     labels.columns = pd.Index([_own_name(str(name)) for name in detections.label_names])
     limits = thresholds(detections)

@@ -105,9 +105,11 @@ def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
             if path.exists():
                 path.replace(old)
             half.replace(path)
-        except BaseException:
+        except BaseException as error:
             if old.exists() and not path.exists():
                 old.replace(path)
+            if isinstance(error, DataError):
+                raise DataError(str(error).replace(str(half), str(path))) from error
             raise
         finally:
             shutil.rmtree(half, ignore_errors=True)
