@@ -158,6 +158,7 @@ class ClipEncoder(DualEncoder):
 
 
 def _load_model(name: str, folder: Path, dtype: torch.dtype) -> Any:
+    from safetensors import SafetensorError
     from transformers import AutoModel
 
     try:
@@ -170,7 +171,7 @@ def _load_model(name: str, folder: Path, dtype: torch.dtype) -> Any:
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(f"{name} cannot be loaded from {folder}: {_first_line(error)}") from error
     if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
         raise ModelError(f"{name} is a {type(model).__name__}, which does not encode both pictures and texts")

@@ -21,6 +21,10 @@ CPU_BATCH, GPU_BATCH = 32, 256
 TEXT_CACHE = 20_000
 
 
+#: Shortest feature vector that is trusted when it was computed in float16.
+LEAST_HALF_LENGTH = 1e-2
+
+
 class TruncatedTextWarning(UserWarning):
     """A prompt was longer than the model reads; the rest of it was left out."""
 
@@ -86,7 +90,7 @@ class DualEncoder(ABC):
         ValueError
             A crop is not RGB uint8, or has no pixels.
         ModelError
-            The model returned numbers that are not finite.
+            The model returned numbers beyond the range of its number format.
         """
         for i, crop in enumerate(crops):
             if crop.ndim != 3 or crop.shape[2] != 3 or crop.dtype != np.uint8 or crop.size == 0:
@@ -122,7 +126,7 @@ class DualEncoder(ABC):
         ValueError
             A text is empty.
         ModelError
-            The model returned numbers that are not finite.
+            The model returned numbers beyond the range of its number format.
         """
         if isinstance(texts, str):
             raise TypeError("encode_texts takes a list of texts, not one text")
@@ -140,14 +144,15 @@ class DualEncoder(ABC):
         return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dim), np.float32)
 
     def _unit_vectors(self, features: torch.Tensor) -> np.ndarray:
-        import torch
-
-        vectors = torch.nn.functional.normalize(features.float(), dim=-1).cpu().numpy()
-        if not np.isfinite(vectors).all():
-            kind = str(self.dtype).removeprefix("torch.")
+        features = features.float()
+        lengths = features.norm(dim=-1, keepdim=True)
+        kind = str(self.dtype).removeprefix("torch.")
+        # float16 has few digits left below this length; a vector of no length has no direction.
+        least = LEAST_HALF_LENGTH if kind == "float16" else 0.0
+        if not bool((lengths.isfinite() & (lengths > least)).all()):
             remedy = "its weights are damaged" if kind == "float32" else "choose the number format float32 (dtype)"
-            raise ModelError(f"{self.name} gives numbers that are not finite in {kind} on {self.device}; {remedy}")
-        return vectors
+            raise ModelError(f"{self.name} gives numbers beyond the range of {kind} on {self.device}; {remedy}")
+        return (features / lengths).cpu().numpy()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, device={str(self.device)!r})"
