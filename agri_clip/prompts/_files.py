@@ -135,7 +135,7 @@ def _plain(node: Any, where: FieldPath, lined: LinedYaml, seen: set[int]) -> Any
     if isinstance(node, yaml.SequenceNode):
         return [_plain(child, (*where, index), lined, seen) for index, child in enumerate(node.value)]
     try:
-        return yaml.constructor.SafeConstructor().construct_object(node)  # type: ignore[no-untyped-call]
+        return yaml.constructor.SafeConstructor().construct_object(node)
     except (ValueError, yaml.YAMLError) as error:
         raise lined.error(where, f"{node.value!r} cannot be read as {node.tag}; put it in quotes") from error
 

@@ -223,6 +223,11 @@ class PromptSet(BaseModel):
         write_whole(path, yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120))
 
     @property
+    def parts(self) -> tuple[Target | Negative, ...]:
+        """Targets, then negatives."""
+        return (*self.targets, *self.negatives)
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The names of the targets, in order."""
         return tuple(target.name for target in self.targets)
@@ -241,7 +246,7 @@ class PromptSet(BaseModel):
             Targets first, then negatives, each in order; no text twice within one label. The vectors of one label are
             averaged and brought to unit length again.
         """
-        return {part.name: expand(part.phrases(), self.templates) for part in (*self.targets, *self.negatives)}
+        return {part.name: expand(part.phrases(), self.templates) for part in self.parts}
 
     @property
     def hash(self) -> str:

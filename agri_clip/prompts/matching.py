@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 from typing import Any
 
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ def _set(words: str) -> frozenset[str]:
 
 _ARTICLES: dict[str, frozenset[str]] = {
     "en": _set("a an the any some one adult adults"),
-    "la": _set("a an the sp spp adult"),
+    "la": _set("a an the sp spp adult adults"),
     "es": _set("el la los las un una unos unas adulto adulta adultos adultas"),
     "fr": _set("le la les l un une des du d adulte adultes"),
     "de": _set("der die das den dem ein eine einen einer eines"),
@@ -118,7 +119,8 @@ def _target_of(sentence: str, found: _Match) -> Target:
     spoken = with_article(sentence) if found.language in {"en", "la"} else sentence
     if not found.extra:
         own = {"en": (spoken,), "la": (sentence,)}.get(found.language, ())
-        words["phrasings"] = tuple(dict.fromkeys((*own, *words["phrasings"])))
+        known = {phrase.casefold() for phrase in words["phrasings"]}
+        words["phrasings"] = (*(phrase for phrase in own if phrase.casefold() not in known), *words["phrasings"])
     else:
         english = () if found.language in {"en", "la"} else (with_article(found.pest.english),)
         words.update(phrasings=(spoken, *english), looks=())
@@ -153,27 +155,32 @@ def _choose(sentence: str, ids: tuple[str, ...]) -> Pest:
     return pests[0]
 
 
+_Index = Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]
 _Found = tuple[tuple[str, ...], str, int, frozenset[str]]
 
 
-def _spelled_matches(sentence: str, index: Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]) -> Iterator[_Found]:
+def _spelled_matches(sentence: str, index: _Index) -> Iterator[_Found]:
     """Names of scripts that put spaces between words."""
     text = fold(_PHOTO_OF.sub("", sentence))
+    words, head = _words(text), len(_words(_PHRASE_END.split(text, maxsplit=1)[0]))
+    stems = {language: [stem(word, language) for word in words] for language in _ARTICLES}
     for language, articles in _ARTICLES.items():
-        head = _PHRASE_END.split(text, maxsplit=1)[0] if language == "en" else text
-        words, head_words = _words(text), len(_words(head))
-        stems = [stem(word, language) for word in words]
-        for start in range(head_words):
-            for end in range(start + 1, head_words + 1):
-                ids = index.get((language, tuple(stems[start:end])))
+        last = head if language in {"en", "la"} else len(words)
+        for start, end in combinations(range(last + 1), 2):
+            ids = index.get((language, tuple(stems[language][start:end])))
+            if not ids:
+                continue
+            extra = frozenset(words[:start] + words[end:]) - articles
+            if language in {"en", "la"}:
                 # In English the last word is what the thing is: an "aphid midge" is no aphid.
-                trailing = set(words[end:head_words]) - _STAGES - {"adult", "adults"}
-                if ids and not (language == "en" and trailing):
-                    extra = frozenset(words[:start] + words[end:]) - articles
-                    yield ids, language, len(" ".join(words[start:end])), extra
+                if set(words[end:head]) - _STAGES - articles:
+                    continue
+            elif extra and ("en", tuple(stems["en"][start:end])) in index:
+                continue  # a word that English shares, such as "thrips": the English rule has decided
+            yield ids, language, len(" ".join(words[start:end])), extra
 
 
-def _chinese_matches(sentence: str, index: Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]) -> Iterator[_Found]:
+def _chinese_matches(sentence: str, index: _Index) -> Iterator[_Found]:
     """Chinese names, which stand without spaces; the name ends the phrase, as its head does."""
     text = re.sub(r"\s+", "", fold(sentence))
     if not _CHINESE.search(text):
@@ -190,7 +197,7 @@ def _chinese_matches(sentence: str, index: Mapping[tuple[str, tuple[str, ...]], 
 
 
 @lru_cache(maxsize=1)
-def _index() -> Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]:
+def _index() -> _Index:
     """Stemmed words of every name, by language ("la" for scientific names), to the ids that bear it."""
     index: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
     for pest in load_catalogue().values():
@@ -237,5 +244,5 @@ def stem(word: str, language: str) -> str:
     if language == "de":
         return re.sub(r"(?:en|er|em|e|n)$", "", word) if len(word) > 4 else word
     if language == "hi":
-        return re.sub(r"(?:ियां|ियों|ीयां)$", "ी", re.sub(r"(?:ें|ों)$", "", word))
+        return re.sub(r"(?:ियां|ियों|ीयां)$", "ी", re.sub(r"(?:ें|ों|े|ा)$", "", word))
     return word

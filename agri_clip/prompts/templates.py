@@ -28,7 +28,7 @@ _DETERMINERS = _set("a an the any one two three some several many no this that t
 _PREPOSITIONS = _set("with without on in of at from under over behind near by that which stuck")
 _MASS_NOUNS = _set(
     """
-    background debris dew dirt dust frass glare glue handwriting honeydew light mildew mold mould paint pollen print
+    background damage debris dew dirt dust frass glare glue handwriting honeydew light mildew mold mould paint pollen print
     sand soil water
     """
 )
