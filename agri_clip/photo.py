@@ -136,9 +136,9 @@ def read_photo(
     coded = photo_tags.read_codes(pixels) if read_codes else photo_tags.Tag()
     file_name = name or path
     named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
-    taken, time_notes = _capture_time(metadata.taken, coded.taken, named.taken)
+    taken, conflicts = _capture_time(metadata.taken, coded.taken, named.taken)
     if coded.trap and named.trap and coded.trap != named.trap:
-        time_notes.append(f"its code says trap {coded.trap}, its name {named.trap}: the code was used")
+        conflicts.insert(0, f"its code says trap {coded.trap}, its name {named.trap}: the code was used")
     return Photo(
         pixels=pixels,
         name=shown,
@@ -148,7 +148,7 @@ def read_photo(
         gps=metadata.gps,
         trap=coded.trap or named.trap,
         mm_per_pixel=mm_per_pixel,
-        notes=tuple(dict.fromkeys((*metadata.notes, *notes, *coded.notes, *named.notes, *time_notes))),
+        notes=tuple(dict.fromkeys((*metadata.notes, *notes, *coded.notes, *named.notes, *conflicts))),
     )
 
 
