@@ -7,13 +7,15 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
+import cv2
 import numpy as np
 
-from fine_tune.synthetic import GROUPS, captions, render_crop
+from fine_tune.synthetic import GROUP_NAMES, NONE, captions, render_crop
 
-#: Crops in one file of the pool.
+#: Crops in one file of a pool.
 SHARD = 1000
 #: Captions kept for each crop; training draws one of them every time it sees the crop.
 CAPTIONS_PER_CROP = 8
@@ -22,7 +24,7 @@ BACKGROUND_SHARE = 0.14
 #: Share of crops rendered over a patch of a real photo, where there are any.
 REAL_BACKGROUND_SHARE = 0.3
 #: First number of a seed: crops of different splits never share one.
-SPLITS = {"train": 1, "held-out": 2}
+SPLITS = {"train": 0, "held-out": 1}
 
 
 @dataclass(frozen=True)
@@ -72,11 +74,10 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
     backgrounds : ndarray, shape (m, s, s, 3), uint8, or None
         Patches of real photos to render over.
     """
-    names = [name for name in GROUPS if name != "none"]
     images, texts, groups, attributes = [], [], [], []
     for number in range(first, first + count):
         rng = np.random.default_rng([SPLITS[split], seed, number])
-        group = "none" if rng.random() < BACKGROUND_SHARE else str(rng.choice(names))
+        group = NONE if rng.random() < BACKGROUND_SHARE else str(rng.choice(GROUP_NAMES))
         patch = None
         if backgrounds is not None and len(backgrounds) and rng.random() < REAL_BACKGROUND_SHARE:
             patch = backgrounds[rng.integers(len(backgrounds))]
@@ -88,8 +89,11 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
     return CropPool(np.stack(images), tuple(texts), tuple(groups), tuple(attributes))
 
 
-def _write_shard(folder: Path, split: str, seed: int, shard: int, side: int, backgrounds: np.ndarray | None) -> None:
-    pool = render_pool(split, seed, shard * SHARD, SHARD, side, backgrounds)
+def _write_shard(
+    folder: Path, split: str, seed: int, shard: int, shard_size: int, side: int, backgrounds: np.ndarray | None
+) -> None:
+    cv2.setNumThreads(1)
+    pool = render_pool(split, seed, shard * shard_size, shard_size, side, backgrounds)
     table = json.dumps({"captions": pool.captions, "groups": pool.groups, "attributes": pool.attributes}, default=str)
     partial = folder / f".shard-{shard:05d}.npz"
     np.savez(partial, images=pool.images, table=np.frombuffer(table.encode(), np.uint8))
@@ -105,8 +109,9 @@ def write_pool(
     side: int,
     backgrounds: np.ndarray | None = None,
     processes: int | None = None,
+    shard_size: int = SHARD,
 ) -> None:
-    """Render a pool into files of `SHARD` crops; files already there are kept, so a killed run goes on.
+    """Render a pool into files of `shard_size` crops; files already there are kept, so a killed run goes on.
 
     Parameters
     ----------
@@ -118,14 +123,15 @@ def write_pool(
         Default: one a core.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [s for s in range(-(-count // SHARD)) if not (folder / f"shard-{s:05d}.npz").exists()]
-    with ProcessPoolExecutor(processes or os.cpu_count()) as executor:
-        jobs = [executor.submit(_write_shard, folder, split, seed, s, side, backgrounds) for s in missing]
+    missing = [s for s in range(-(-count // shard_size)) if not (folder / f"shard-{s:05d}.npz").exists()]
+    # A forked child of a process whose OpenCV or torch has started threads can wait for ever on their locks.
+    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as executor:
+        jobs = [executor.submit(_write_shard, folder, split, seed, s, shard_size, side, backgrounds) for s in missing]
         for job in jobs:
             job.result()
 
 
-def read_pool(folder: Path, count: int) -> CropPool:
+def read_pool(folder: Path, count: int, shard_size: int = SHARD) -> CropPool:
     """Read the first `count` crops of a pool.
 
     Raises
@@ -134,7 +140,7 @@ def read_pool(folder: Path, count: int) -> CropPool:
         The pool has fewer.
     """
     parts = []
-    for shard in range(-(-count // SHARD)):
+    for shard in range(-(-count // shard_size)):
         with np.load(folder / f"shard-{shard:05d}.npz") as data:
             table = json.loads(data["table"].tobytes())
             parts.append(

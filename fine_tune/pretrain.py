@@ -1,6 +1,6 @@
 """Trains the embedded dual encoder from nothing: CLIP's contrastive recipe at the scale of two cores.
 
-    python -m fine_tune.pretrain --out runs/builtin --photos DIR    # again after a kill: goes on where it was
+python -m fine_tune.pretrain --out runs/builtin --photos DIR    # again after a kill: goes on where it was
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 import torch
 import typer
 from torch import Tensor, nn
+from transformers import PreTrainedTokenizerFast
 
 from agri_clip.errors import AgriClipError
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_real_crops
 from fine_tune.dual_encoder import IMAGE_SIZE, TEXT_LENGTH, build_model, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, read_pool, write_pool
 from fine_tune.schedule import cosine_with_warmup, decay_groups
-from transformers import PreTrainedTokenizerFast
 
 MEAN, STD = 0.5, 0.25
 #: A learned temperature may not fall below 0.01 (Radford et al. 2021, section 2.5).
@@ -51,10 +51,10 @@ class Recipe:
     seed : int
     """
 
-    crops: int = 60_000
+    crops: int = 64_000
     steps: int = 5_000
     batch: int = 256
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     weight_decay: float = 0.1
     warmup: int = 200
     real_share: float = 0.08
@@ -122,6 +122,7 @@ class Batches:
     ) -> None:
         self.recipe = recipe
         self.rendered = len(pool)
+        self._orders: dict[int, np.ndarray] = {}
         whole = pool if real is None else CropPool.concat([pool, real])
         self.images, self.groups = whole.images, np.array(whole.groups)
         distinct: dict[str, int] = {}
@@ -134,13 +135,18 @@ class Batches:
         self.real_insects = self.rendered + np.flatnonzero(self.groups[self.rendered :] == "real")
         self.real_backgrounds = self.rendered + np.flatnonzero(self.groups[self.rendered :] == "none")
 
+    def _order(self, epoch: int) -> np.ndarray:
+        if epoch not in self._orders:
+            self._orders = {k: v for k, v in self._orders.items() if k >= epoch - 1}
+            self._orders[epoch] = np.random.default_rng([self.recipe.seed, 7, epoch]).permutation(self.rendered)
+        return self._orders[epoch]
+
     def _rows(self, step: int, rng: np.random.Generator) -> np.ndarray:
         recipe = self.recipe
         half = round(recipe.batch * recipe.real_share / 2) if len(self.real_insects) else 0
         wanted = recipe.batch - 2 * half
         epoch, offset = divmod(step * wanted, self.rendered)
-        order = [np.random.default_rng([recipe.seed, 7, epoch + k]).permutation(self.rendered) for k in (0, 1)]
-        rendered = np.concatenate(order)[offset : offset + wanted]
+        rendered = np.concatenate([self._order(epoch)[offset:], self._order(epoch + 1)])[:wanted]
         drawn = [rng.choice(rows, half) for rows in (self.real_insects, self.real_backgrounds) if half]
         return np.concatenate([rendered, *drawn])
 
@@ -166,7 +172,7 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.batches, self.out = recipe, batches, out
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = build_model(vocabulary_size).to(self.device)
+        self.model: Any = build_model(vocabulary_size).to(self.device, memory_format=torch.channels_last)
         self.model.logit_scale.data.fill_(math.log(1 / 0.07))
         if recipe.gradient_checkpointing:
             self.model.text_model.gradient_checkpointing_enable()

@@ -1,0 +1,164 @@
+"""Pretraining: the loss is CLIP's, a killed run ends where an uninterrupted one does, and the folder loads as any other."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, AutoProcessor
+
+from agri_clip.errors import AgriClipError
+from fine_tune.dual_encoder import END, build_model, save_dual_encoder, train_tokenizer
+from fine_tune.pool import CropPool, read_pool, render_pool, write_pool
+from fine_tune.pretrain import Batches, Recipe, Trainer, augment, contrastive_loss, tokenizer_texts
+from fine_tune.schedule import cosine_with_warmup, decay_groups
+
+TINY = Recipe(crops=24, steps=4, batch=8, warmup=2, side=68, seed=3)
+
+
+@pytest.fixture(scope="module")
+def pool() -> CropPool:
+    return render_pool("train", seed=3, first=0, count=24, side=68, backgrounds=None)
+
+
+def make_trainer(pool: CropPool, out: Path, recipe: Recipe = TINY) -> Trainer:
+    out.mkdir(exist_ok=True)
+    tokenizer = train_tokenizer(tokenizer_texts([pool]), vocabulary_size=400)
+    return Trainer(recipe, Batches(recipe, pool, None, tokenizer), len(tokenizer), out)
+
+
+def test_loss_is_the_symmetric_cross_entropy_of_the_paper() -> None:
+    torch.manual_seed(0)
+    images, texts = (torch.nn.functional.normalize(torch.randn(5, 7), dim=-1) for _ in range(2))
+    scale = torch.tensor(13.0)
+    expected = 0.0
+    for a, b in ((images, texts), (texts, images)):
+        for i in range(5):
+            weights = [math.exp(13.0 * float(a[i] @ b[j])) for j in range(5)]
+            expected -= math.log(weights[i] / sum(weights)) / 10
+    assert float(contrastive_loss(images, texts, scale, torch.arange(5))) == pytest.approx(expected, abs=1e-4)
+
+
+def test_pairs_with_one_caption_do_not_push_each_other_apart() -> None:
+    vectors = torch.eye(3)
+    texts = torch.stack([vectors[0], vectors[0], vectors[2]])
+    images = texts.clone().requires_grad_()
+    same = contrastive_loss(images, texts, torch.tensor(50.0), torch.tensor([0, 0, 1]))
+    other = contrastive_loss(images, texts, torch.tensor(50.0), torch.tensor([0, 1, 2]))
+    assert float(same) < 1e-6
+    assert float(other) > 0.4
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(pool: CropPool, tmp_path: Path) -> None:
+    whole = make_trainer(pool, tmp_path / "whole")
+    whole.run()
+    killed = make_trainer(pool, tmp_path / "killed")
+    killed.train_step()
+    killed.train_step()
+    killed.save()
+    resumed = make_trainer(pool, tmp_path / "killed")
+    assert resumed.resume()
+    assert resumed.step == 2
+    resumed.run()
+    for name, value in whole.model.state_dict().items():
+        assert torch.equal(value, resumed.model.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(pool: CropPool, tmp_path: Path) -> None:
+    make_trainer(pool, tmp_path).save()
+    with pytest.raises(AgriClipError, match="another recipe"):
+        make_trainer(pool, tmp_path, replace(TINY, learning_rate=1.0)).resume()
+
+
+def test_the_temperature_never_falls_below_a_hundredth(pool: CropPool, tmp_path: Path) -> None:
+    trainer = make_trainer(pool, tmp_path)
+    assert float(trainer.model.logit_scale.exp()) == pytest.approx(1 / 0.07, rel=1e-5)
+    trainer.model.logit_scale.data.fill_(9.0)
+    trainer.train_step()
+    assert float(trainer.model.logit_scale.exp()) <= 100.0 + 1e-3
+
+
+def test_training_lowers_the_loss(pool: CropPool, tmp_path: Path) -> None:
+    trainer = make_trainer(pool, tmp_path, replace(TINY, steps=40, learning_rate=1e-3))
+    losses = [trainer.train_step() for _ in range(30)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool: CropPool, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(tokenizer_texts([pool]), vocabulary_size=400)
+    model = build_model(len(tokenizer)).eval()
+    save_dual_encoder(tmp_path, model, tokenizer)
+    assert not list(tmp_path.glob("*.bin"))
+    loaded, processor = AutoModel.from_pretrained(tmp_path).eval(), AutoProcessor.from_pretrained(tmp_path)
+    inputs = processor(text=["a green aphid"], images=[pool.images[0]], return_tensors="pt", padding=True)
+    with torch.inference_mode():
+        for part in ("image", "text"):
+            key = {"pixel_values": inputs["pixel_values"]} if part == "image" else {"input_ids": inputs["input_ids"]}
+            ours, theirs = (getattr(m, f"get_{part}_features")(**key).pooler_output for m in (model, loaded))
+            assert torch.equal(ours, theirs)
+
+
+def test_text_is_pooled_at_its_end_token_whatever_stands_behind_it() -> None:
+    tokenizer = train_tokenizer(["a green aphid", "a white moth on a leaf"] * 5, vocabulary_size=300)
+    model = build_model(len(tokenizer)).eval()
+    short = tokenizer("a green aphid", return_tensors="pt")["input_ids"]
+    assert int(short[0, -1]) == END
+    padded = tokenizer("a green aphid", return_tensors="pt", padding="max_length")["input_ids"]
+    with torch.inference_mode():
+        a, b = (model.get_text_features(input_ids=ids).pooler_output for ids in (short, padded))
+        hidden = model.text_model(input_ids=short).last_hidden_state[:, -1]
+        expected = model.text_projection(hidden)
+    torch.testing.assert_close(a, b)
+    torch.testing.assert_close(a, expected)
+
+
+def test_words_never_seen_are_still_encoded() -> None:
+    tokenizer = train_tokenizer(["a green aphid"] * 5, vocabulary_size=300)
+    for text in ("Zikade", "叶蝉", "ä" * 500):
+        ids = tokenizer(text, truncation=True)["input_ids"]
+        assert tokenizer.unk_token_id not in ids
+        assert len(ids) <= tokenizer.model_max_length
+
+
+def test_held_out_crops_are_not_training_crops() -> None:
+    train, held_out = (render_pool(s, seed=0, first=0, count=6, side=64, backgrounds=None) for s in ("train", "held-out"))
+    assert not any(np.array_equal(a, b) for a in train.images for b in held_out.images)
+
+
+def test_a_pool_file_depends_on_its_number_alone(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"split": "train", "seed": 1, "side": 64, "processes": 1, "shard_size": 4}
+    write_pool(tmp_path / "a", count=4, **settings)
+    write_pool(tmp_path / "a", count=8, **settings)
+    write_pool(tmp_path / "b", count=8, **settings)
+    first, second = read_pool(tmp_path / "a", 8, 4), read_pool(tmp_path / "b", 8, 4)
+    np.testing.assert_array_equal(first.images, second.images)
+    assert first.captions == second.captions
+
+
+def test_augmented_crops_are_squares_of_the_crop() -> None:
+    image = np.arange(6 * 6 * 3, dtype=np.uint8).reshape(1, 6, 6, 3)
+    out = augment(np.random.default_rng(0), np.repeat(image, 50, axis=0), 4)
+    assert out.shape == (50, 4, 4, 3)
+    assert len(np.unique(out.reshape(50, -1), axis=0)) > 20
+    assert set(np.unique(out)) <= set(np.unique(image))
+
+
+def test_schedule_rises_then_falls_to_nothing() -> None:
+    rates = [cosine_with_warmup(step, 10, 100) for step in range(100)]
+    assert rates[9] == pytest.approx(1.0)
+    assert all(a < b for a, b in zip(rates[:9], rates[1:10], strict=True))
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert rates[-1] < 0.01
+
+
+def test_only_matrices_and_kernels_decay() -> None:
+    model = build_model(300)
+    decayed, others = decay_groups(model, 0.1)
+    assert {p.ndim for p in others["params"]} <= {0, 1}
+    assert all(p.ndim >= 2 for p in decayed["params"])
+    assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
