@@ -10,13 +10,30 @@ import numpy as np
 from fine_tune.synthetic.sketch import Colour, Mark, Paint, Sketch, profile
 
 PALETTE: dict[str, Colour] = {
-    "black": (30, 28, 28), "dark grey": (66, 64, 64), "grey": (132, 130, 126), "pale grey": (190, 188, 182),
-    "white": (242, 240, 234), "cream": (234, 222, 188), "yellow": (226, 192, 44), "pale yellow": (234, 222, 140),
-    "orange": (224, 132, 36), "red": (190, 38, 32), "pink": (228, 146, 146), "brown": (112, 74, 42),
-    "dark brown": (64, 44, 30), "reddish brown": (134, 60, 34), "tan": (184, 148, 102), "olive": (110, 110, 50),
-    "green": (92, 150, 54), "light green": (164, 202, 100), "dark green": (46, 86, 44), "blue": (84, 124, 190),
-    "metallic blue": (38, 70, 128), "metallic green": (38, 116, 66), "purple": (92, 60, 110),
-}  # fmt: skip
+    "black": (30, 28, 28),
+    "dark grey": (66, 64, 64),
+    "grey": (132, 130, 126),
+    "pale grey": (190, 188, 182),
+    "white": (242, 240, 234),
+    "cream": (234, 222, 188),
+    "yellow": (226, 192, 44),
+    "pale yellow": (234, 222, 140),
+    "orange": (224, 132, 36),
+    "red": (190, 38, 32),
+    "pink": (228, 146, 146),
+    "brown": (112, 74, 42),
+    "dark brown": (64, 44, 30),
+    "reddish brown": (134, 60, 34),
+    "tan": (184, 148, 102),
+    "olive": (110, 110, 50),
+    "green": (92, 150, 54),
+    "light green": (164, 202, 100),
+    "dark green": (46, 86, 44),
+    "blue": (84, 124, 190),
+    "metallic blue": (38, 70, 128),
+    "metallic green": (38, 116, 66),
+    "purple": (92, 60, 110),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +93,7 @@ def bands(count: float, colour: Colour, width: float = 0.5, phase: float = 0.2, 
 
 def stripes(count: float, colour: Colour, width: float = 0.45, strength: float = 1.0) -> Mark:
     """Lengthwise stripes, symmetric about the middle."""
-    return (lambda u, t: ((np.abs(t) * count / 2 + width / 2) % 1.0 < width).astype(np.float32), colour, strength)
+    return (lambda _, t: ((np.abs(t) * count / 2 + width / 2) % 1.0 < width).astype(np.float32), colour, strength)
 
 
 def spots(places: Sequence[tuple[float, float, float]], colour: Colour, aspect: float = 2.0) -> Mark:
@@ -112,12 +129,12 @@ def region(u0: float, u1: float, colour: Colour, strength: float = 1.0, t_max: f
 
 def edge(colour: Colour, from_t: float = 0.8, strength: float = 1.0) -> Mark:
     """The rim along both sides."""
-    return (lambda u, t: (np.abs(t) > from_t).astype(np.float32), colour, strength)
+    return (lambda _, t: (np.abs(t) > from_t).astype(np.float32), colour, strength)
 
 
 def seam(colour: Colour, half_width: float = 0.05, strength: float = 0.8) -> Mark:
     """The line between two wing cases."""
-    return (lambda u, t: (np.abs(t) < half_width).astype(np.float32), colour, strength)
+    return (lambda _, t: (np.abs(t) < half_width).astype(np.float32), colour, strength)
 
 
 def rings(count: float, strength: float = 0.35) -> Mark:
@@ -125,7 +142,9 @@ def rings(count: float, strength: float = 0.35) -> Mark:
     return bands(count, (20, 16, 12), 0.16, 0.0, strength)
 
 
-def bent(start: tuple[float, float], angles: Sequence[float], lengths: Sequence[float]) -> np.ndarray:
+def bent(
+    start: tuple[float, float], angles: Sequence[float] | np.ndarray, lengths: Sequence[float] | np.ndarray
+) -> np.ndarray:
     """Return the joints, (n + 1, 2), of a jointed limb from absolute angles and lengths."""
     steps = np.stack([np.cos(angles) * lengths, np.sin(angles) * lengths], axis=1)
     return np.concatenate([[start], np.asarray(start) + np.cumsum(steps, axis=0)])
@@ -275,9 +294,7 @@ NET_VEINS = (
 def membrane(rng: np.random.Generator, tint: Colour | None = None, alpha: float | None = None) -> Paint:
     """Return the paint of a clear wing: glassy, smoky or brownish."""
     colour = tint or tone(rng, pick(rng, "grey,pale grey,white,tan,dark grey,brown,dark grey"), 0.15)
-    return Paint(
-        colour, relief=0.08, gloss=0.06, alpha=float(alpha or rng.uniform(0.3, 0.65)), grain=0.1, rim=0.3
-    )
+    return Paint(colour, relief=0.08, gloss=0.06, alpha=float(alpha or rng.uniform(0.3, 0.65)), grain=0.1, rim=0.3)
 
 
 def clear_wings(
@@ -306,7 +323,15 @@ def clear_wings(
                 angle = np.deg2rad(180 - (10 + spread * 0.8 + 14 * (side < 0) - 12 * pair + jitter * 0.5))
             size = (1 - 0.28 * pair) * (rng.uniform(0.6, 1.0) if pose.crumpled else rng.uniform(0.95, 1.04))
             sketch.wing(
-                (root[0] - 0.05 * pair, root[1] * (1 if pose.side else side)), length * size,
-                width * size * (rng.uniform(0.55, 1.0) if pose.crumpled else 1.0), float(angle), paint,
-                CLEAR_UPPER, CLEAR_LOWER, veins, vein_colour, vein_width, mirrored=side > 0 or pose.side,
-            )  # fmt: skip
+                (root[0] - 0.05 * pair, root[1] * (1 if pose.side else side)),
+                length * size,
+                width * size * (rng.uniform(0.55, 1.0) if pose.crumpled else 1.0),
+                float(angle),
+                paint,
+                CLEAR_UPPER,
+                CLEAR_LOWER,
+                veins,
+                vein_colour,
+                vein_width,
+                mirrored=side > 0 or pose.side,
+            )

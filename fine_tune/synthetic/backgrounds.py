@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 KINDS: dict[str, tuple[float, tuple[tuple[int, int, int], ...]]] = {
-    "yellow sticky trap": (0.36, ((236, 204, 20), (222, 180, 10), (200, 160, 20), (240, 220, 60), (150, 130, 20), (250, 190, 0))),
+    "yellow sticky trap": (
+        0.36,
+        ((236, 204, 20), (222, 180, 10), (200, 160, 20), (240, 220, 60), (150, 130, 20), (250, 190, 0)),
+    ),
     "blue sticky trap": (0.10, ((40, 80, 190), (30, 110, 200), (60, 90, 160), (20, 60, 150), (70, 130, 210))),
     "white sticky trap": (0.09, ((236, 236, 232), (215, 212, 205), (190, 188, 182), (244, 240, 225))),
     "clear sticky trap": (0.06, ((190, 195, 190), (160, 170, 165), (215, 215, 205), (130, 135, 130))),
@@ -19,7 +23,7 @@ KINDS: dict[str, tuple[float, tuple[tuple[int, int, int], ...]]] = {
     "bark": (0.02, ((95, 75, 60), (125, 110, 95))),
     "paper": (0.04, ((245, 245, 242), (225, 222, 215), (235, 228, 210))),
     "table": (0.02, ((160, 125, 85), (120, 120, 122), (210, 205, 198))),
-}  # fmt: skip
+}
 STICKY = ("yellow sticky trap", "blue sticky trap", "white sticky trap", "clear sticky trap", "delta trap liner")
 _NAMES = tuple(KINDS)
 _WEIGHTS = np.array([KINDS[name][0] for name in _NAMES])
@@ -32,7 +36,9 @@ def _noise_bank() -> tuple[np.ndarray, ...]:
     tiles = []
     for cell in (1, 3, 8, 24, 64):
         small = rng.normal(0, 1, (512 // cell + 3, 512 // cell + 3)).astype(np.float32)
-        tile = cv2.resize(small, None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)[cell : cell + 512, cell : cell + 512]
+        tile = cv2.resize(small, None, fx=cell, fy=cell, interpolation=cv2.INTER_CUBIC)[
+            cell : cell + 512, cell : cell + 512
+        ]
         tiles.append(tile / tile.std())
     return tuple(tiles)
 
@@ -86,7 +92,7 @@ def surface(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
     level += (ramp * np.float32(slope[0]))[None] + (ramp * np.float32(slope[1]))[:, None]
     if kind in ("bark", "table"):
         level += 0.1 * noise(rng, size, size, 3)[:1] * rng.uniform(0.3, 1.2)
-    image = cv2.cvtColor(level.astype(np.float32), cv2.COLOR_GRAY2RGB)
+    image: np.ndarray = cv2.cvtColor(level.astype(np.float32), cv2.COLOR_GRAY2RGB)
     image *= base
     if kind == "leaf":
         leaf_veins(image, rng)
@@ -108,7 +114,14 @@ def leaf_veins(image: np.ndarray, rng: np.random.Generator) -> None:
             end = start + (direction * 0.7 + across * side) * size
             cv2.line(over, _point(start), _point(end), tuple(map(float, colour)), max(1, thick // 2), cv2.LINE_AA)
         if i == 0:
-            cv2.line(over, _point(middle - direction * size * 2), _point(middle + direction * size * 2), tuple(map(float, colour)), thick, cv2.LINE_AA)
+            cv2.line(
+                over,
+                _point(middle - direction * size * 2),
+                _point(middle + direction * size * 2),
+                tuple(map(float, colour)),
+                thick,
+                cv2.LINE_AA,
+            )
     image += (over - image) * np.float32(rng.uniform(0.2, 0.7))
 
 
@@ -123,13 +136,15 @@ def ink(rng: np.random.Generator) -> tuple[float, float, float]:
     return (float(r), float(g), float(b))
 
 
-def blend_mask(image: np.ndarray, mask: np.ndarray, colour: tuple[float, float, float], strength: float) -> None:
+def blend_mask(image: np.ndarray, mask: np.ndarray, colour: Sequence[float], strength: float) -> None:
     """Move the image towards a colour where the mask (uint8) is set, in place."""
     x, y, w, h = cv2.boundingRect(mask)
     if not w:
         return
     roi = image[y : y + h, x : x + w]
-    weight = cv2.cvtColor(mask[y : y + h, x : x + w].astype(np.float32) * np.float32(strength / 255), cv2.COLOR_GRAY2RGB)
+    weight = cv2.cvtColor(
+        mask[y : y + h, x : x + w].astype(np.float32) * np.float32(strength / 255), cv2.COLOR_GRAY2RGB
+    )
     roi += (np.asarray(colour, np.float32) - roi) * weight
 
 
@@ -145,10 +160,19 @@ def grid_lines(image: np.ndarray, rng: np.random.Generator) -> None:
         middle = rng.uniform(0.05, 0.95, 2) * size
         dash = rng.uniform(0.08, 0.3) * size if rng.random() < 0.4 else None
         if dash is None:
-            cv2.line(mask, _point(middle - direction * size * 2), _point(middle + direction * size * 2), 255, thick, cv2.LINE_AA)
+            cv2.line(
+                mask,
+                _point(middle - direction * size * 2),
+                _point(middle + direction * size * 2),
+                255,
+                thick,
+                cv2.LINE_AA,
+            )
         else:
             for step in np.arange(-1.5 * size, 1.5 * size, dash * 1.6):
-                cv2.line(mask, _point(middle + direction * step), _point(middle + direction * (step + dash)), 255, thick)
+                cv2.line(
+                    mask, _point(middle + direction * step), _point(middle + direction * (step + dash)), 255, thick
+                )
     blend_mask(image, mask, ink(rng), rng.uniform(0.4, 0.95))
 
 
@@ -159,7 +183,16 @@ def letters(image: np.ndarray, rng: np.random.Generator) -> None:
     scale = size / 90 * rng.uniform(0.7, 4.5)
     mask = np.zeros(image.shape[:2], np.uint8)
     origin = _point(np.array([rng.uniform(-0.3, 0.6), rng.uniform(0.3, 1.2)]) * size)
-    font = int(rng.choice([cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX, cv2.FONT_HERSHEY_COMPLEX, cv2.FONT_HERSHEY_SCRIPT_SIMPLEX]))
+    font = int(
+        rng.choice(
+            [
+                cv2.FONT_HERSHEY_SIMPLEX,
+                cv2.FONT_HERSHEY_DUPLEX,
+                cv2.FONT_HERSHEY_COMPLEX,
+                cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+            ]
+        )
+    )
     cv2.putText(mask, text, origin, font, scale, 255, max(1, int(scale * rng.uniform(1.5, 4.5))), cv2.LINE_AA)
     turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 8)), 1.0)
     if rng.random() < 0.3:
@@ -167,12 +200,16 @@ def letters(image: np.ndarray, rng: np.random.Generator) -> None:
     blend_mask(image, cv2.warpAffine(np.ascontiguousarray(mask), turn, (size, size)), ink(rng), rng.uniform(0.4, 0.95))
 
 
-def blob(rng: np.random.Generator, centre: np.ndarray, radius: float, rough: float = 0.3, points: int = 12) -> np.ndarray:
+def blob(
+    rng: np.random.Generator, centre: np.ndarray, radius: float, rough: float = 0.3, points: int = 12
+) -> np.ndarray:
     """Return an irregular closed outline, (n, 1, 2) int32."""
     turn = np.linspace(0, 2 * np.pi, points, endpoint=False)
     reach = radius * np.clip(1 + rng.normal(0, rough, points), 0.25, 2)
     stretch = rng.uniform(0.5, 1)
-    return np.round(np.stack([np.cos(turn) * reach, np.sin(turn) * reach * stretch], 1) + centre).astype(np.int32)[:, None]
+    return np.round(np.stack([np.cos(turn) * reach, np.sin(turn) * reach * stretch], 1) + centre).astype(np.int32)[
+        :, None
+    ]
 
 
 def dirt(image: np.ndarray, rng: np.random.Generator, large: bool = False, count: int | None = None) -> None:
@@ -181,7 +218,11 @@ def dirt(image: np.ndarray, rng: np.random.Generator, large: bool = False, count
     mask = np.zeros(image.shape[:2], np.uint8)
     for _ in range(count or int(rng.integers(1, 7))):
         radius = size * (rng.uniform(0.08, 0.3) if large else rng.uniform(0.008, 0.035))
-        cv2.fillPoly(mask, [blob(rng, rng.uniform(0, 1, 2) * size if not large else rng.uniform(0.35, 0.65, 2) * size, radius)], 255)
+        cv2.fillPoly(
+            mask,
+            [blob(rng, rng.uniform(0, 1, 2) * size if not large else rng.uniform(0.35, 0.65, 2) * size, radius)],
+            255,
+        )
         if large:
             break
     colour = (40, 34, 26) if rng.random() < 0.6 else (100, 80, 50)
@@ -190,7 +231,9 @@ def dirt(image: np.ndarray, rng: np.random.Generator, large: bool = False, count
         image *= (1 + 0.12 * noise(rng, size, size, 1) * (mask > 0))[..., None].astype(np.float32)
 
 
-def drop(image: np.ndarray, rng: np.random.Generator, centre: np.ndarray | None = None, radius: float | None = None) -> None:
+def drop(
+    image: np.ndarray, rng: np.random.Generator, centre: np.ndarray | None = None, radius: float | None = None
+) -> None:
     """Place a water or glue drop: darker rim on one side, bright spots, a lens in between, in place."""
     size = image.shape[0]
     place = np.asarray(rng.uniform(0.2, 0.8, 2) * size if centre is None else centre)
@@ -203,14 +246,26 @@ def drop(image: np.ndarray, rng: np.random.Generator, centre: np.ndarray | None 
     light = rng.uniform(0, 6.3)
     away = np.array([np.cos(light), np.sin(light)])
     h, w = image.shape[:2]
-    side = (np.arange(w, dtype=np.float32) - place[0])[None] * away[0] + (np.arange(h, dtype=np.float32) - place[1])[:, None] * away[1]
+    side = (np.arange(w, dtype=np.float32) - place[0])[None] * away[0] + (np.arange(h, dtype=np.float32) - place[1])[
+        :, None
+    ] * away[1]
     lens = np.clip(side / max(r, 1), -1, 1).astype(np.float32)
     inside = mask.astype(np.float32) / 255
     image *= (1 + inside * lens * np.float32(rng.uniform(0.05, 0.25)))[..., None]
     soft = cv2.GaussianBlur(ring, (0, 0), max(0.6, r * 0.05)).astype(np.float32) / 255
     image *= (1 - soft * np.clip(0.35 - 0.5 * lens, 0, 0.7))[..., None]
     glint = np.zeros_like(mask)
-    cv2.ellipse(glint, _point(place - away * r * 0.45), (max(1, int(r * 0.2)), max(1, int(r * 0.1))), float(np.rad2deg(light)), 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.ellipse(
+        glint,
+        _point(place - away * r * 0.45),
+        (max(1, int(r * 0.2)), max(1, int(r * 0.1))),
+        float(np.rad2deg(light)),
+        0,
+        360,
+        255,
+        -1,
+        cv2.LINE_AA,
+    )
     blend_mask(image, glint, (255, 255, 250), rng.uniform(0.5, 1))
 
 
@@ -242,7 +297,14 @@ def thread(image: np.ndarray, rng: np.random.Generator, thick: float = 0.012) ->
     turns = rng.uniform(0, 6.3) + np.cumsum(rng.normal(0, 0.35, 14))
     path = start + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * size * rng.uniform(0.03, 0.1), axis=0)
     mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.polylines(mask, [np.round(path).astype(np.int32)], False, 255, max(1, int(size * thick * rng.uniform(0.5, 1.6))), cv2.LINE_AA)
+    cv2.polylines(
+        mask,
+        [np.round(path).astype(np.int32)],
+        False,
+        255,
+        max(1, int(size * thick * rng.uniform(0.5, 1.6))),
+        cv2.LINE_AA,
+    )
     options = ((30, 26, 22), (90, 70, 45), (235, 235, 230), (60, 60, 60))
     blend_mask(image, mask, options[int(rng.integers(4))], rng.uniform(0.5, 0.95))
 

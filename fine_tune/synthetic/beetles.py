@@ -5,9 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
-    Look, Pose, antennae, bands, bent, darker, edge, eyes, hairs, legs, mix, mottle, pick, region, rings, seam, spots,
-    stripes, tone,
-)  # fmt: skip
+    Look,
+    Pose,
+    antennae,
+    bands,
+    bent,
+    darker,
+    edge,
+    eyes,
+    hairs,
+    legs,
+    mix,
+    mottle,
+    pick,
+    region,
+    rings,
+    seam,
+    spots,
+    stripes,
+    tone,
+)
 from fine_tune.synthetic.sketch import Colour, Mark, Paint, Sketch, profile
 
 OVAL = profile(0.7, 0.95, 1.0, 1.0, 0.85, blunt=2.4)
@@ -24,10 +41,14 @@ def _wing_cases(
         for side in (1, -1):
             back = np.deg2rad(180 - side * rng.uniform(25, 50))
             half = profile(0.5, 0.9, 1, 0.7, blunt=2.4)
-            sketch.wing((front, side * 0.08), length * 1.25, broad * 0.6, float(back), film, half, half, [[(0, 0), (0.9, 0.2)]])
+            sketch.wing(
+                (front, side * 0.08), length * 1.25, broad * 0.6, float(back), film, half, half, [[(0, 0), (0.9, 0.2)]]
+            )
             out = np.deg2rad(180 - side * rng.uniform(40, 75))
             case = profile(0.6, 1, 1, 0.6, blunt=2.6)
-            sketch.wing((front, side * 0.06), length, broad * 0.5, float(out), paint, case, case * 0.8, mirrored=side > 0)
+            sketch.wing(
+                (front, side * 0.06), length, broad * 0.5, float(out), paint, case, case * 0.8, mirrored=side > 0
+            )
         return "hard wing cases, open"
     sketch.body((centre, 0), length, broad, paint, OVAL)
     return "hard wing cases"
@@ -51,44 +72,86 @@ def ladybird(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     paint = Paint(colour, (spots(places, dots, 2.2), seam(darker(colour, 0.4), 0.03)), relief=0.55, gloss=0.45)
     wings = _wing_cases(sketch, rng, pose, -0.07, 0.84, broad, paint)
     white = tone(rng, "white")
-    sketch.body((0.36, 0), 0.2, broad * 0.66, Paint(tone(rng, "black"), (edge(white, 0.62, 1.0),), gloss=0.3), profile(1, 0.9, 0.7, blunt=3))
+    sketch.body(
+        (0.36, 0),
+        0.2,
+        broad * 0.66,
+        Paint(tone(rng, "black"), (edge(white, 0.62, 1.0),), gloss=0.3),
+        profile(1, 0.9, 0.7, blunt=3),
+    )
     sketch.body((0.45, 0), 0.11, broad * 0.36, Paint(tone(rng, "black")))
     antennae(sketch, rng, (0.48, 0), 0.12, 0.02, (60, 40, 24), "clubbed", 45)
     pattern = "spotted" if number else "plain"
-    return Look([name] + (["black"] if number and name != "black" else []), pattern, ["round", "domed"], wings, 4, count,
-                "very short", "short", [f"{number * 2 + (number == 3)} spots"] if number else [])  # fmt: skip
+    return Look(
+        [name] + (["black"] if number and name != "black" else []),
+        pattern,
+        ["round", "domed"],
+        wings,
+        4,
+        count,
+        "very short",
+        "short",
+        [f"{number * 2 + (number == 3)} spots"] if number else [],
+    )
 
 
 def leaf_beetle(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     """Chrysomelidae: oval and domed; striped, spotted, metallic, red or yellow."""
     kind = pick(rng, "potato,potato,metallic,red,cucumber,spotted,brown")
     black = tone(rng, "black")
-    pattern, marks, names = "plain", [], ["black"]
-    marks_: list[Mark] = marks
+    pattern, names = "plain", ["black"]
+    marks: list[Mark] = []
     if kind in ("potato", "cucumber"):
         names = [pick(rng, "yellow,pale yellow,orange"), "black"]
         pattern = "striped"
-        marks_.append(stripes(5 if kind == "potato" else 3, black, 0.4))
+        marks.append(stripes(5 if kind == "potato" else 3, black, 0.4))
     elif kind == "spotted":
         names = [pick(rng, "yellow,light green,orange"), "black"]
         pattern = "spotted"
-        marks_.append(spots([(u, t, 0.08) for u in (0.2, 0.5, 0.8) for t in (-0.5, 0.5)], black, 2.4))
+        marks.append(spots([(u, t, 0.08) for u in (0.2, 0.5, 0.8) for t in (-0.5, 0.5)], black, 2.4))
     else:
-        names = [{"metallic": pick(rng, "metallic blue,metallic green"), "red": pick(rng, "red,orange")}.get(kind, "brown")]
+        names = [
+            {"metallic": pick(rng, "metallic blue,metallic green"), "red": pick(rng, "red,orange")}.get(kind, "brown")
+        ]
     colour = tone(rng, names[0])
     slim = kind in ("cucumber", "red", "spotted")
     broad = rng.uniform(0.4, 0.48) if slim else rng.uniform(0.58, 0.68)
-    count = legs(sketch, rng, pose, black if rng.random() < 0.7 else darker(colour, 0.7), (0.24, 0.1, -0.05), broad * 0.7, 0.42, 0.045, 1.05)
-    marks_.append(seam(black, 0.025))
-    wings = _wing_cases(sketch, rng, pose, -0.1, 0.78, broad, Paint(colour, tuple(marks_), relief=0.5, gloss=0.4))
+    count = legs(
+        sketch,
+        rng,
+        pose,
+        black if rng.random() < 0.7 else darker(colour, 0.7),
+        (0.24, 0.1, -0.05),
+        broad * 0.7,
+        0.42,
+        0.045,
+        1.05,
+    )
+    marks.append(seam(black, 0.025))
+    wings = _wing_cases(sketch, rng, pose, -0.1, 0.78, broad, Paint(colour, tuple(marks), relief=0.5, gloss=0.4))
     front = darker(colour, 0.95) if kind == "potato" else pick(rng, "black,same")
     shield = colour if front == "same" else (black if front == "black" else tone(rng, "orange"))
     freckles = spots([(0.5, 0.3, 0.1), (0.3, -0.3, 0.1), (0.5, 0.75, 0.09), (0.5, -0.75, 0.09)], black, 1.0)
-    sketch.body((0.31, 0), 0.2, broad * 0.76, Paint(shield, (freckles,) if kind == "potato" else (), gloss=0.3), profile(1, 1, 0.8, blunt=4))
+    sketch.body(
+        (0.31, 0),
+        0.2,
+        broad * 0.76,
+        Paint(shield, (freckles,) if kind == "potato" else (), gloss=0.3),
+        profile(1, 1, 0.8, blunt=4),
+    )
     sketch.body((0.43, 0), 0.14, broad * 0.45, Paint(shield if kind == "potato" else black))
     antennae(sketch, rng, (0.48, 0), rng.uniform(0.3, 0.45), 0.03, black, "thread", 42)
-    return Look(names, pattern, ["oval", "domed"], wings, 4, count, "short", "medium",
-                ["ten black stripes"] if kind == "potato" else [])  # fmt: skip
+    return Look(
+        names,
+        pattern,
+        ["oval", "domed"],
+        wings,
+        4,
+        count,
+        "short",
+        "medium",
+        ["ten black stripes"] if kind == "potato" else [],
+    )
 
 
 def flea_beetle(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -107,14 +170,31 @@ def flea_beetle(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = 2 + legs(sketch, rng, pose, darker(colour, 0.8), (0.28, 0.12), broad * 0.6, 0.36, 0.035, 1.0)
     marks: list[Mark] = [seam((16, 14, 14), 0.03), bands(14, darker(colour, 0.7), 0.3, 0, 0.25)]
     if striped:
-        marks.append((lambda u, t: ((np.abs(np.abs(t) - 0.45) < 0.17 + 0.05 * np.cos(9 * u)) & (u > 0.06) & (u < 0.95)).astype(np.float32), yellow, 1.0))
+        marks.append(
+            (
+                lambda u, t: (
+                    (np.abs(np.abs(t) - 0.45) < 0.17 + 0.05 * np.cos(9 * u)) & (u > 0.06) & (u < 0.95)
+                ).astype(np.float32),
+                yellow,
+                1.0,
+            )
+        )
     pose = Pose(pose.side, "folded", pose.crumpled)
     wings = _wing_cases(sketch, rng, pose, -0.1, 0.76, broad, Paint(colour, tuple(marks), relief=0.55, gloss=0.6))
     sketch.body((0.32, 0), 0.2, broad * 0.82, Paint(colour, gloss=0.5), profile(1, 1, 0.85, blunt=4))
     sketch.body((0.44, 0), 0.13, broad * 0.5, Paint(darker(colour, 0.8), gloss=0.4))
     antennae(sketch, rng, (0.48, 0), 0.4, 0.026, mix(colour, (150, 110, 60), 0.4), "thread", 36)
-    return Look([name] + (["yellow"] if striped else []), "striped" if striped else "plain", ["oval", "shiny"], wings, 4,
-                count, "short", "medium", ["thick hind legs", "swollen hind thighs"])  # fmt: skip
+    return Look(
+        [name] + (["yellow"] if striped else []),
+        "striped" if striped else "plain",
+        ["oval", "shiny"],
+        wings,
+        4,
+        count,
+        "short",
+        "medium",
+        ["thick hind legs", "swollen hind thighs"],
+    )
 
 
 def weevil(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -127,7 +207,7 @@ def weevil(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     drop = -0.12 if pose.side else 0.0
     pose = Pose(pose.side, "folded", pose.crumpled)
     mottled = rng.random() < 0.4
-    marks = (stripes(8, darker(colour, 0.5), 0.35, 0.8), seam((20, 16, 12), 0.03))
+    marks: tuple[Mark, ...] = (stripes(8, darker(colour, 0.5), 0.35, 0.8), seam((20, 16, 12), 0.03))
     if mottled:
         marks = (*marks, mottle(rng, tone(rng, pick(rng, "tan,grey,cream")), 0.6, 14))
     wings = _wing_cases(sketch, rng, pose, -0.18, 0.64, broad, Paint(colour, marks, relief=0.5, gloss=0.25, grain=0.15))
@@ -137,8 +217,17 @@ def weevil(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     end = (0.35 + snout, drop * 2)
     sketch.line([(0.34, drop * 0.3), (0.35 + snout * 0.55, drop * 0.9), end], 0.065, darker(colour, 0.85))
     antennae(sketch, rng, (0.35 + snout * 0.5, drop), 0.26, 0.022, darker(colour, 0.7), "elbowed", 62)
-    return Look([name], "mottled" if mottled else "ridged", ["pear-shaped", "hard"], wings, 4, count, "medium", "elbowed",
-                ["a long snout"])  # fmt: skip
+    return Look(
+        [name],
+        "mottled" if mottled else "ridged",
+        ["pear-shaped", "hard"],
+        wings,
+        4,
+        count,
+        "medium",
+        "elbowed",
+        ["a long snout"],
+    )
 
 
 def _scales(rng: np.random.Generator, name: str) -> tuple[str, list[Mark], Colour]:
@@ -152,7 +241,13 @@ def _scales(rng: np.random.Generator, name: str) -> tuple[str, list[Mark], Colou
     elif kind == "mottled":
         marks = [mottle(rng, second, 0.7), mottle(rng, darker(colour, 0.6), 0.6, 5)]
     elif kind == "spotted":
-        marks = [spots([(rng.uniform(0.3, 0.85), rng.uniform(-0.6, 0.6), rng.uniform(0.04, 0.09)) for _ in range(4)], second, 3.5)]
+        marks = [
+            spots(
+                [(rng.uniform(0.3, 0.85), rng.uniform(-0.6, 0.6), rng.uniform(0.04, 0.09)) for _ in range(4)],
+                second,
+                3.5,
+            )
+        ]
     if rng.random() < 0.5:
         marks.append(region(0.93, 1.0, darker(colour, 0.6), 0.8))
     return kind, marks, second
@@ -171,26 +266,58 @@ def moth(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     spread = {"folded": rng.uniform(10, 30), "half": rng.uniform(32, 50), "open": rng.uniform(75, 105)}[pose.wings]
     narrow = rng.uniform(0.26, 0.42) if spread < 30 else rng.uniform(0.4, 0.52)
     outer, inner = profile(0.25, 0.5, 0.7, 0.85, 0.95, blunt=5), profile(0.35, 0.75, 0.9, 1.0, 0.95, blunt=6)
-    sketch.body((-0.15, 0), 0.66, slim, Paint(body, (rings(6, 0.4),), grain=0.3, gloss=0), profile(0.4, 0.8, 1, 1, blunt=3))
+    sketch.body(
+        (-0.15, 0), 0.66, slim, Paint(body, (rings(6, 0.4),), grain=0.3, gloss=0), profile(0.4, 0.8, 1, 1, blunt=3)
+    )
     for pair in (1, 0):
         for side in (1, -1):
-            turn = np.deg2rad(180 - side * (spread - pair * min(38, spread * 0.5) + rng.normal(0, 14 if pose.crumpled else 3)))
+            turn = np.deg2rad(
+                180 - side * (spread - pair * min(38, spread * 0.5) + rng.normal(0, 14 if pose.crumpled else 3))
+            )
             if pose.side:
                 turn = np.deg2rad(178 - 12 * (side > 0) * (pose.wings != "folded"))
             root = (0.26 - pair * 0.08, 0 if pose.side else side * 0.05)
             size = rng.uniform(0.7, 1) if pose.crumpled else 1.0
             shape = (profile(0.4, 0.8, 1, 0.95, blunt=2.6),) * 2 if pair else (outer, inner)
-            sketch.wing(root, (0.66 if pair else 0.92) * size, narrow * (1.3 if pair else 1.0) * size, float(turn),
-                        hind if pair else fore, *shape, [[(0, 0), (0.9, 0.3)], [(0, 0), (0.95, -0.3)]] if pair == 0 else (),
-                        darker(colour, 0.8), 0.006, mirrored=side > 0)  # fmt: skip
+            sketch.wing(
+                root,
+                (0.66 if pair else 0.92) * size,
+                narrow * (1.3 if pair else 1.0) * size,
+                float(turn),
+                hind if pair else fore,
+                *shape,
+                [[(0, 0), (0.9, 0.3)], [(0, 0), (0.95, -0.3)]] if pair == 0 else (),
+                darker(colour, 0.8),
+                0.006,
+                mirrored=side > 0,
+            )
     hairs(sketch, rng, (0.27, 0), 0.28, slim * 1.15, body, 50, 0.05)
     sketch.body((0.27, 0), 0.28, slim * 1.15, Paint(body, grain=0.4, gloss=0))
     sketch.body((0.42, 0), 0.14, slim * 0.8, Paint(darker(body, 1.1), grain=0.3))
     eyes(sketch, (0.43, 0), slim * 0.7, 0.06, (24, 20, 16), pose)
     feathery = rng.random() < 0.4
-    antennae(sketch, rng, (0.46, 0), rng.uniform(0.35, 0.6), 0.018, darker(body, 0.8), "feathery" if feathery else "thread", 34)
+    antennae(
+        sketch,
+        rng,
+        (0.46, 0),
+        rng.uniform(0.35, 0.6),
+        0.018,
+        darker(body, 0.8),
+        "feathery" if feathery else "thread",
+        34,
+    )
     shapes = ["triangular"] if spread < 32 else ["broad-winged"]
-    return Look([name], kind, [*shapes, "hairy"], "scaly", 4, count, "medium", "feathery" if feathery else "thread-like", ["dusty scales"])
+    return Look(
+        [name],
+        kind,
+        [*shapes, "hairy"],
+        "scaly",
+        4,
+        count,
+        "medium",
+        "feathery" if feathery else "thread-like",
+        ["dusty scales"],
+    )
 
 
 def butterfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -216,17 +343,35 @@ def butterfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
                 turn = np.deg2rad((142 if pair else 105) + rng.normal(0, 4))
             else:
                 turn = np.deg2rad(180 - side * ((58 if pair else 108) + rng.normal(0, 12 if pose.crumpled else 4)))
-            sketch.wing((0.1 if pair else 0.2, 0.0 if closed else side * 0.04), (0.74 if pair else 0.98) * reach,
-                        (0.66 if pair else 0.6) * reach, float(turn), back if pair else fore,
-                        round_ if pair else outer, round_ if pair else inner, ray, mix(colour, dark, 0.6), 0.01,
-                        mirrored=side > 0 or closed)  # fmt: skip
+            sketch.wing(
+                (0.1 if pair else 0.2, 0.0 if closed else side * 0.04),
+                (0.74 if pair else 0.98) * reach,
+                (0.66 if pair else 0.6) * reach,
+                float(turn),
+                back if pair else fore,
+                round_ if pair else outer,
+                round_ if pair else inner,
+                ray,
+                mix(colour, dark, 0.6),
+                0.01,
+                mirrored=side > 0 or closed,
+            )
     count = legs(sketch, rng, pose, dark, (0.3, 0.24, 0.16), 0.1, 0.26, 0.02) if closed else 0
     sketch.body((-0.12, 0), 0.56, 0.1, Paint(darker(dark, 1.3), grain=0.3), profile(0.5, 1, 1, blunt=3))
     sketch.body((0.22, 0), 0.24, 0.14, Paint(darker(dark, 1.5), grain=0.4))
     sketch.body((0.37, 0), 0.1, 0.12, Paint(dark))
     antennae(sketch, rng, (0.41, 0), 0.46, 0.018, dark, "clubbed", 24)
-    return Look([name] + (["black"] if tip else []), kind, ["broad-winged", "slim-bodied"], "scaly", 4, count, "medium",
-                "clubbed", ["large coloured wings"])  # fmt: skip
+    return Look(
+        [name] + (["black"] if tip else []),
+        kind,
+        ["broad-winged", "slim-bodied"],
+        "scaly",
+        4,
+        count,
+        "medium",
+        "clubbed",
+        ["large coloured wings"],
+    )
 
 
 def caterpillar(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -257,7 +402,9 @@ def caterpillar(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
                 sketch.line([(x, y), foot], 0.045 if i < 8 else 0.025, darker(colour, 0.8) if i < 8 else head)
         if hairy:
             hairs(sketch, rng, (x, y), size * 0.9, size, darker(other, 0.8), 10, 0.1)
-        sketch.body((x, y), 1.45 / number, size, Paint(colour, marks, relief=0.5, gloss=0.15, grain=0.12), angle=float(turns[i]))
+        sketch.body(
+            (x, y), 1.45 / number, size, Paint(colour, marks, relief=0.5, gloss=0.15, grain=0.12), angle=float(turns[i])
+        )
     x, y = chain[-1]
     sketch.body((x, y), 0.1, broad * 0.85, Paint(head, gloss=0.3), angle=float(turns[-1]))
     shapes = ["long", "worm-like", "cylindrical"] if abs(bow) < 0.12 else ["curled", "worm-like"]
@@ -273,13 +420,29 @@ def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     pose = Pose(side, "folded", pose.crumpled, pose.missing_leg, pose.curl)
     count = legs(sketch, rng, pose, darker(colour, 0.85), (0.3, 0.16), 0.18, 0.34, 0.03)
     slim = rng.uniform(0.17, 0.23)
-    sketch.body((-0.12, -0.02), 0.74, slim * 0.85, Paint(mix(colour, (200, 180, 100), 0.3), (rings(8, 0.4),)), profile(0.4, 0.8, 1, 1, blunt=3))
+    sketch.body(
+        (-0.12, -0.02),
+        0.74,
+        slim * 0.85,
+        Paint(mix(colour, (200, 180, 100), 0.3), (rings(8, 0.4),)),
+        profile(0.4, 0.8, 1, 1, blunt=3),
+    )
     mottled = rng.random() < 0.4
     cover = Paint(mix(colour, dark, 0.3), (mottle(rng, dark, 0.6),) if mottled else (), relief=0.3)
     half = profile(0.8, 1, 0.9, 0.6, blunt=4)
     for k in (1, -1):
-        sketch.wing((0.18, 0.05 if side else k * slim * 0.2), rng.uniform(0.7, 0.85), slim * 0.55, float(np.pi + (0.0 if side else -k * 0.03)),
-                    cover, half, half, [[(0, 0), (0.95, 0)]], dark, 0.008)  # fmt: skip
+        sketch.wing(
+            (0.18, 0.05 if side else k * slim * 0.2),
+            rng.uniform(0.7, 0.85),
+            slim * 0.55,
+            float(np.pi + (0.0 if side else -k * 0.03)),
+            cover,
+            half,
+            half,
+            [[(0, 0), (0.95, 0)]],
+            dark,
+            0.008,
+        )
     sketch.body((0.24, 0.0), 0.24, slim * 1.05, Paint(colour, (edge(dark, 0.85),)), profile(1, 1, 0.95, blunt=4))
     sketch.body((0.41, 0.0), 0.17, slim * 0.95, Paint(colour), profile(1, 1, 0.7, blunt=2.6))
     eyes(sketch, (0.43, 0.02), slim * 0.8, 0.065, (40, 26, 18), pose, 0.05)
@@ -290,14 +453,44 @@ def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         hip = np.array([0.04, 0.0 if side else k * slim * 0.4])
         knee = hip + 0.5 * np.array([np.cos(angle), np.sin(angle)])
         mid = (hip + knee) / 2
-        sketch.line(bent(tuple(knee), [angle + (1 if side else -k) * (2.35 if side else -2.8), angle + (2.0 if side else 2.8 * k)], [0.46, 0.12]), 0.03, darker(colour, 0.8))
-        sketch.body((float(mid[0]), float(mid[1])), 0.54, 0.15, Paint(colour, (bands(9, dark, 0.3, 0, 0.4),), gloss=0.1), profile(0.35, 0.5, 0.9, 1, blunt=3), float(angle + np.pi))
+        sketch.line(
+            bent(
+                tuple(knee),
+                [angle + (1 if side else -k) * (2.35 if side else -2.8), angle + (2.0 if side else 2.8 * k)],
+                [0.46, 0.12],
+            ),
+            0.03,
+            darker(colour, 0.8),
+        )
+        sketch.body(
+            (float(mid[0]), float(mid[1])),
+            0.54,
+            0.15,
+            Paint(colour, (bands(9, dark, 0.3, 0, 0.4),), gloss=0.1),
+            profile(0.35, 0.5, 0.9, 1, blunt=3),
+            float(angle + np.pi),
+        )
         count += 1
-    return Look([name], "mottled" if mottled else "plain", ["long"], "leathery", 4, count, "long",
-                "very long" if long_horn else "short", ["huge jumping hind legs"])  # fmt: skip
+    return Look(
+        [name],
+        "mottled" if mottled else "plain",
+        ["long"],
+        "leathery",
+        4,
+        count,
+        "long",
+        "very long" if long_horn else "short",
+        ["huge jumping hind legs"],
+    )
 
 
 DRAWERS = {
-    "ladybird": ladybird, "leaf beetle": leaf_beetle, "flea beetle": flea_beetle, "weevil": weevil, "moth": moth,
-    "butterfly": butterfly, "caterpillar": caterpillar, "grasshopper": grasshopper,
-}  # fmt: skip
+    "ladybird": ladybird,
+    "leaf beetle": leaf_beetle,
+    "flea beetle": flea_beetle,
+    "weevil": weevil,
+    "moth": moth,
+    "butterfly": butterfly,
+    "caterpillar": caterpillar,
+    "grasshopper": grasshopper,
+}

@@ -5,9 +5,25 @@ from __future__ import annotations
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
-    Look, Pose, antennae, bands, bent, clear_wings, darker, edge, eyes, legs, mix, mottle, pick, region, rings, spots,
-    stripes, tone,
-)  # fmt: skip
+    Look,
+    Pose,
+    antennae,
+    bands,
+    bent,
+    clear_wings,
+    darker,
+    edge,
+    eyes,
+    legs,
+    mix,
+    mottle,
+    pick,
+    region,
+    rings,
+    spots,
+    stripes,
+    tone,
+)
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
 PEAR = profile(0.45, 0.95, 1.0, 0.8, 0.5, blunt=2.4)
@@ -40,10 +56,29 @@ def aphid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     eyes(sketch, (0.41, 0), 0.17, 0.05, (60, 16, 14) if rng.random() < 0.6 else (20, 18, 18), pose)
     antennae(sketch, rng, (0.45, 0), rng.uniform(0.5, 0.95), 0.018, limb, "thread", 35)
     if winged:
-        clear_wings(sketch, rng, pose, (0.25, 0.07), rng.uniform(1.05, 1.3), 0.38, pairs=2, folded=11,
-                    alpha=rng.uniform(0.15, 0.35), vein_width=0.012)  # fmt: skip
-    return Look([name], "plain", ["pear-shaped", "soft"], "clear" if winged else "none", 4 if winged else 0, count,
-                "long", "long", ["two tubes at the rear"])  # fmt: skip
+        clear_wings(
+            sketch,
+            rng,
+            pose,
+            (0.25, 0.07),
+            rng.uniform(1.05, 1.3),
+            0.38,
+            pairs=2,
+            folded=11,
+            alpha=rng.uniform(0.15, 0.35),
+            vein_width=0.012,
+        )
+    return Look(
+        [name],
+        "plain",
+        ["pear-shaped", "soft"],
+        "clear" if winged else "none",
+        4 if winged else 0,
+        count,
+        "long",
+        "long",
+        ["two tubes at the rear"],
+    )
 
 
 def whitefly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -54,7 +89,9 @@ def whitefly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = legs(sketch, rng, pose, mix(body, (230, 220, 190), 0.4), (0.25, 0.15, 0.06), 0.12, 0.42, 0.03)
     sketch.body((-0.05, 0), 0.5, 0.22, Paint(body, (rings(5, 0.2),)), PEAR)
     sketch.body((0.22, 0), 0.24, 0.22, Paint(body))
-    paint = Paint(white, (mottle(rng, (205, 205, 200), 0.5),), relief=0.22, gloss=0.02, alpha=alpha, grain=0.08, rim=0.1)
+    paint = Paint(
+        white, (mottle(rng, (205, 205, 200), 0.5),), relief=0.22, gloss=0.02, alpha=alpha, grain=0.08, rim=0.1
+    )
     spread = {"folded": rng.uniform(8, 18), "half": rng.uniform(22, 38), "open": rng.uniform(50, 75)}[pose.wings]
     vein = [[(0, 0.05), (0.5, 0.12), (0.95, 0.0)]]
     for pair in (1, 0):
@@ -64,13 +101,33 @@ def whitefly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
             if pose.side:
                 angle = np.deg2rad(180 - 6 + 8 * side * (spread > 20) - rng.uniform(0, 8))
             size = (0.86 if pair else 1.0) * (rng.uniform(0.7, 1) if pose.crumpled else 1)
-            sketch.wing((0.2, 0 if pose.side else side * 0.04), 0.8 * size, 0.38 * size, float(angle), paint,
-                        WHITE_UPPER, WHITE_LOWER, vein, (206, 204, 196), 0.012, mirrored=side > 0)  # fmt: skip
+            sketch.wing(
+                (0.2, 0 if pose.side else side * 0.04),
+                0.8 * size,
+                0.38 * size,
+                float(angle),
+                paint,
+                WHITE_UPPER,
+                WHITE_LOWER,
+                vein,
+                (206, 204, 196),
+                0.012,
+                mirrored=side > 0,
+            )
     sketch.body((0.36, 0), 0.13, 0.18, Paint(body))
     eyes(sketch, (0.37, 0), 0.15, 0.06, tone(rng, pick(rng, "reddish brown,black,red")), pose)
     antennae(sketch, rng, (0.42, 0), 0.22, 0.018, body, "thread", 40)
-    return Look(["white", "pale yellow"], "plain", ["small", "moth-like"], "white", 4, count, "short", "short",
-                ["powdery wings"])  # fmt: skip
+    return Look(
+        ["white", "pale yellow"],
+        "plain",
+        ["small", "moth-like"],
+        "white",
+        4,
+        count,
+        "short",
+        "short",
+        ["powdery wings"],
+    )
 
 
 def thrips(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -81,8 +138,14 @@ def thrips(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = legs(sketch, rng, pose, limb, (0.26, 0.16, 0.06), 0.12, 0.24, 0.034, 1.1)
     slim = rng.uniform(0.12, 0.19)
     dark = darker(colour, rng.uniform(0.4, 0.75))
-    sketch.body((-0.17, 0), 0.66, slim, Paint(colour, (rings(9, 0.55), bands(9, dark, 0.4, 0.3, 0.7))),
-                profile(0.12, 0.75, 1, 1, 0.8, blunt=4), float(rng.normal(0, 0.12 if pose.crumpled else 0.03)))  # fmt: skip
+    sketch.body(
+        (-0.17, 0),
+        0.66,
+        slim,
+        Paint(colour, (rings(9, 0.55), bands(9, dark, 0.4, 0.3, 0.7))),
+        profile(0.12, 0.75, 1, 1, 0.8, blunt=4),
+        float(rng.normal(0, 0.12 if pose.crumpled else 0.03)),
+    )
     sketch.body((0.18, 0), 0.24, slim * 0.95, Paint(colour, (rings(2, 0.4),)), profile(1, 1, 1, blunt=4))
     sketch.body((0.34, 0), 0.13, slim * 0.85, Paint(mix(colour, dark, 0.3)), profile(1, 1, 0.9, blunt=3))
     sketch.body((0.44, 0), 0.12, slim * 0.7, Paint(colour), profile(1, 1, 1, blunt=3))
@@ -94,10 +157,30 @@ def thrips(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         thin = profile(0.8, 1, 0.9, 0.7, 0.5, blunt=4)
         for side in (1, -1):
             angle = float(np.deg2rad(180 - side * (spread + rng.normal(0, 3))))
-            sketch.wing((0.2, side * slim * 0.25), 0.66, 0.055, angle, Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2,
-                        alpha=0.6), thin, thin, (), mix(colour, (90, 80, 70), 0.6), 0.008, fringe=0.07)  # fmt: skip
-    return Look([name], "ringed", ["slender", "cigar-shaped", "narrow"], "fringed" if winged else "none",
-                4 if winged else 0, count, "very short", "short beaded", ["narrow fringed wings"] if winged else [])  # fmt: skip
+            sketch.wing(
+                (0.2, side * slim * 0.25),
+                0.66,
+                0.055,
+                angle,
+                Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2, alpha=0.6),
+                thin,
+                thin,
+                (),
+                mix(colour, (90, 80, 70), 0.6),
+                0.008,
+                fringe=0.07,
+            )
+    return Look(
+        [name],
+        "ringed",
+        ["slender", "cigar-shaped", "narrow"],
+        "fringed" if winged else "none",
+        4 if winged else 0,
+        count,
+        "very short",
+        "short beaded",
+        ["narrow fringed wings"] if winged else [],
+    )
 
 
 def psyllid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -116,17 +199,41 @@ def psyllid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     tint = tone(rng, pick(rng, "tan,pale grey,cream,white"))
     paint = Paint(tint, marks, relief=0.15, gloss=0.1, alpha=float(rng.uniform(0.3, 0.6)), grain=0.06, rim=0.4)
     upper, lower = profile(0.3, 0.6, 0.9, 1, 0.8, blunt=2.6), profile(0.2, 0.5, 0.7, 0.7, 0.5, blunt=2.6)
-    veins = (((0, 0), (0.35, 0.1), (0.55, 0.3), (0.85, 0.8)), ((0.35, 0.1), (0.6, 0), (0.95, 0.3)),
-             ((0.35, 0.1), (0.6, -0.2), (0.8, -0.5)), ((0.6, 0), (0.97, -0.15)))  # fmt: skip
+    veins = (
+        ((0, 0), (0.35, 0.1), (0.55, 0.3), (0.85, 0.8)),
+        ((0.35, 0.1), (0.6, 0), (0.95, 0.3)),
+        ((0.35, 0.1), (0.6, -0.2), (0.8, -0.5)),
+        ((0.6, 0), (0.97, -0.15)),
+    )
     spread = {"folded": 14.0, "half": 34.0, "open": 62.0}[pose.wings]
     for side in (1, -1):
         angle = np.deg2rad(180 - side * (spread + rng.normal(0, 18 if pose.crumpled else 4)))
         if pose.side:
             angle = np.deg2rad(172 + 6 * side)
-        sketch.wing((0.22, side * 0.09), rng.uniform(0.92, 1.05), 0.42, float(angle), paint, upper, lower, veins,
-                    (80, 60, 40), 0.014, mirrored=side > 0)  # fmt: skip
-    return Look([name], "mottled" if spotted else "plain", ["stout", "cicada-like"],
-                "spotted clear" if spotted else "clear", 4, count, "short", "medium", ["roof-like wings"])  # fmt: skip
+        sketch.wing(
+            (0.22, side * 0.09),
+            rng.uniform(0.92, 1.05),
+            0.42,
+            float(angle),
+            paint,
+            upper,
+            lower,
+            veins,
+            (80, 60, 40),
+            0.014,
+            mirrored=side > 0,
+        )
+    return Look(
+        [name],
+        "mottled" if spotted else "plain",
+        ["stout", "cicada-like"],
+        "spotted clear" if spotted else "clear",
+        4,
+        count,
+        "short",
+        "medium",
+        ["roof-like wings"],
+    )
 
 
 def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -139,9 +246,11 @@ def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     slim = rng.uniform(0.23, 0.3)
     sketch.body((-0.05, 0), 0.6, slim * 0.8, Paint(mix(colour, (90, 80, 40), 0.5), (rings(6, 0.4),)))
     marks = {
-        "plain": (), "striped": (stripes(2, dark, 0.4),), "mottled": (mottle(rng, dark, 0.6),),
+        "plain": (),
+        "striped": (stripes(2, dark, 0.4),),
+        "mottled": (mottle(rng, dark, 0.6),),
         "spotted": (spots([(0.3, 0.4, 0.07), (0.6, 0.4, 0.07), (0.8, -0.3, 0.06), (0.5, -0.4, 0.06)], dark, 5),),
-    }[kind]  # fmt: skip
+    }[kind]
     paint = Paint(colour, marks, relief=0.45, gloss=0.15, alpha=float(rng.choice([1, 1, 0.8])))
     wing = profile(0.55, 1, 0.95, 0.8, 0.6, blunt=4)
     spread = {"folded": 2.0, "half": 16.0, "open": 50.0}[pose.wings]
@@ -149,17 +258,36 @@ def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         spread = 0.0
     for side in (1, -1):
         angle = float(np.deg2rad(180 - side * (spread + abs(rng.normal(0, 10 if pose.crumpled else 1.2)))))
-        sketch.wing((0.26, side * slim * 0.22), 0.84, slim * 0.62, angle, paint, wing, wing * 0.8,
-                    [[(0.05, 0), (0.9, 0.1)], [(0.1, -0.4), (0.8, -0.3)]], darker(colour, 0.75), 0.01, mirrored=side > 0)  # fmt: skip
-    sketch.body((0.28, 0), 0.17, slim, Paint(colour, (spots([(0.5, 0.4, 0.12), (0.5, -0.4, 0.12)], dark, 1.2),)
-                if kind == "spotted" else ()), profile(0.9, 1, 0.9, blunt=3))  # fmt: skip
+        sketch.wing(
+            (0.26, side * slim * 0.22),
+            0.84,
+            slim * 0.62,
+            angle,
+            paint,
+            wing,
+            wing * 0.8,
+            [[(0.05, 0), (0.9, 0.1)], [(0.1, -0.4), (0.8, -0.3)]],
+            darker(colour, 0.75),
+            0.01,
+            mirrored=side > 0,
+        )
+    sketch.body(
+        (0.28, 0),
+        0.17,
+        slim,
+        Paint(colour, (spots([(0.5, 0.4, 0.12), (0.5, -0.4, 0.12)], dark, 1.2),) if kind == "spotted" else ()),
+        profile(0.9, 1, 0.9, blunt=3),
+    )
     sketch.body((0.24, 0), 0.12, slim * 0.5, Paint(darker(colour, 0.8)), profile(0.1, 0.5, 1, blunt=6))
     point = rng.uniform(0.25, 0.6)
-    sketch.body((0.4, 0), 0.2, slim * 1.02, Paint(mix(colour, (230, 220, 120), 0.2)), profile(1, 1, 0.75, point, blunt=3))
+    sketch.body(
+        (0.4, 0), 0.2, slim * 1.02, Paint(mix(colour, (230, 220, 120), 0.2)), profile(1, 1, 0.75, point, blunt=3)
+    )
     eyes(sketch, (0.37, 0), slim * 0.9, 0.075, tone(rng, pick(rng, "black,reddish brown,white,grey")), pose, 0.06)
     antennae(sketch, rng, (0.45, 0), 0.12, 0.01, darker(colour), "bristle", 40)
-    return Look([name], kind, ["wedge-shaped", "narrow"], "opaque", 4, count, "short", "bristle-like",
-                ["spiny hind legs"])  # fmt: skip
+    return Look(
+        [name], kind, ["wedge-shaped", "narrow"], "opaque", 4, count, "short", "bristle-like", ["spiny hind legs"]
+    )
 
 
 def _half_wings(sketch: Sketch, rng: np.random.Generator, pose: Pose, paint: Paint, broad: float, front: float) -> None:
@@ -172,9 +300,21 @@ def _half_wings(sketch: Sketch, rng: np.random.Generator, pose: Pose, paint: Pai
         turn = np.deg2rad(180 - side * (spread + rng.normal(0, 6 if pose.crumpled else 1)))
         root = (front, side * broad * 0.24)
         tip = (root[0] + np.cos(turn) * length * 0.58, root[1] * 0.7 + np.sin(turn) * length * 0.58)
-        sketch.wing(tip, length * 0.45, broad * 0.62, float(turn), film, profile(0.8, 1, 0.9, 0.6, blunt=2.5),
-                    profile(0.8, 1, 0.9, 0.6, blunt=2.5), [[(0.1, 0), (0.8, 0.2)]], (60, 46, 34), 0.01)  # fmt: skip
-        sketch.wing(root, length * 0.72, broad * 0.54, float(turn), paint, leather, leather * 0.95, (), mirrored=side > 0)
+        sketch.wing(
+            tip,
+            length * 0.45,
+            broad * 0.62,
+            float(turn),
+            film,
+            profile(0.8, 1, 0.9, 0.6, blunt=2.5),
+            profile(0.8, 1, 0.9, 0.6, blunt=2.5),
+            [[(0.1, 0), (0.8, 0.2)]],
+            (60, 46, 34),
+            0.01,
+        )
+        sketch.wing(
+            root, length * 0.72, broad * 0.54, float(turn), paint, leather, leather * 0.95, (), mirrored=side > 0
+        )
 
 
 def plant_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -190,12 +330,23 @@ def plant_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     _half_wings(sketch, rng, pose, Paint(colour, (mottle(rng, dark, 0.6),) if mottled else (), gloss=0.12), broad, 0.22)
     pale = tone(rng, pick(rng, "cream,pale yellow,light green,tan"))
     sketch.body((0.13, 0), 0.18, broad * 0.5, Paint(mix(colour, pale, 0.75)), profile(0.05, 0.5, 1, blunt=8))
-    sketch.body((0.27, 0), 0.18, broad * 0.85, Paint(colour, (region(0, 0.2, dark, 0.5),)), profile(1, 0.9, 0.65, blunt=5))
+    sketch.body(
+        (0.27, 0), 0.18, broad * 0.85, Paint(colour, (region(0, 0.2, dark, 0.5),)), profile(1, 0.9, 0.65, blunt=5)
+    )
     sketch.body((0.4, 0), 0.12, 0.16, Paint(darker(colour, 0.85)), profile(1, 1, 0.7, blunt=2.5))
     eyes(sketch, (0.39, 0), 0.17, 0.07, (40, 22, 18), pose)
     antennae(sketch, rng, (0.44, 0), rng.uniform(0.6, 0.85), 0.02, limb, "thread", 40)
-    return Look([name], "mottled" if mottled else "plain", ["elongated oval"], "half-leathery", 4, count, "long", "long",
-                ["a pale triangle on the back"])  # fmt: skip
+    return Look(
+        [name],
+        "mottled" if mottled else "plain",
+        ["elongated oval"],
+        "half-leathery",
+        4,
+        count,
+        "long",
+        "long",
+        ["a pale triangle on the back"],
+    )
 
 
 def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -206,7 +357,9 @@ def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = legs(sketch, rng, pose, mix(colour, dark, 0.3), (0.24, 0.1, -0.04), 0.4, rng.uniform(0.42, 0.52), 0.034)
     broad = rng.uniform(0.56, 0.68)
     pale = mix(colour, (225, 210, 170), 0.6)
-    sketch.body((-0.08, 0), 0.8, broad, Paint(dark, (bands(9, pale, 0.5),), relief=0.3), profile(0.35, 0.8, 1, 1, 0.9, blunt=3))
+    sketch.body(
+        (-0.08, 0), 0.8, broad, Paint(dark, (bands(9, pale, 0.5),), relief=0.3), profile(0.35, 0.8, 1, 1, 0.9, blunt=3)
+    )
     harlequin = name in ("black", "reddish brown") and rng.random() < 0.7
     bright = tone(rng, pick(rng, "orange,red"))
     marks = (mottle(rng, bright, 1.0, 6),) if harlequin else (mottle(rng, darker(colour, 0.65), 0.6, 20),)
@@ -220,8 +373,17 @@ def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     sketch.body((0.42, 0), 0.15, 0.24, paint, profile(1, 0.95, 0.75, blunt=3))
     eyes(sketch, (0.38, 0), 0.25, 0.05, (40, 22, 18), pose)
     antennae(sketch, rng, (0.45, 0), 0.4, 0.022, mix(colour, dark, 0.5), "thread", 42)
-    return Look([name] if not harlequin else ["black", "orange"], "spotted" if harlequin else "mottled",
-                ["shield-shaped", "broad"], "half-leathery", 4, count, "medium", "medium", ["a large triangle on the back"])  # fmt: skip
+    return Look(
+        [name] if not harlequin else ["black", "orange"],
+        "spotted" if harlequin else "mottled",
+        ["shield-shaped", "broad"],
+        "half-leathery",
+        4,
+        count,
+        "medium",
+        "medium",
+        ["a large triangle on the back"],
+    )
 
 
 def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -229,7 +391,11 @@ def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     name = pick(rng, "white,white,white,pink,pale grey,cream")
     wax = tone(rng, name, 0.05)
     flesh = tone(rng, pick(rng, "pink,tan,pale yellow,grey"))
-    count = legs(sketch, rng, pose, mix(flesh, (130, 90, 60), 0.5), (0.24, 0.1, -0.04), 0.36, 0.26, 0.03) if rng.random() < 0.6 else 0
+    count = (
+        legs(sketch, rng, pose, mix(flesh, (130, 90, 60), 0.5), (0.24, 0.1, -0.04), 0.36, 0.26, 0.03)
+        if rng.random() < 0.6
+        else 0
+    )
     broad = rng.uniform(0.48, 0.62)
     reach, number = rng.uniform(0.06, 0.2), 36
     turn = np.linspace(0, 2 * np.pi, number)
@@ -239,12 +405,35 @@ def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         base = (np.cos(turn[i]) * 0.44, np.sin(turn[i]) * broad * 0.45)
         threads.append(bent(base, [turn[i] + rng.normal(0, 0.15)], [out]))
     sketch.lines(threads, 0.026, wax)
-    sketch.body((0, 0), 0.94, broad, Paint(wax, (bands(9, mix(wax, flesh, 0.75), 0.3, 0.0, 0.8), edge(wax, 0.8),
-                *((stripes(2, mix(wax, flesh, 0.8), 0.3),) if rng.random() < 0.4 else ())), relief=0.4, gloss=0,
-                grain=0.25), profile(0.85, 1, 1, 0.9, blunt=2.3))  # fmt: skip
+    sketch.body(
+        (0, 0),
+        0.94,
+        broad,
+        Paint(
+            wax,
+            (
+                bands(9, mix(wax, flesh, 0.75), 0.3, 0.0, 0.8),
+                edge(wax, 0.8),
+                *((stripes(2, mix(wax, flesh, 0.8), 0.3),) if rng.random() < 0.4 else ()),
+            ),
+            relief=0.4,
+            gloss=0,
+            grain=0.25,
+        ),
+        profile(0.85, 1, 1, 0.9, blunt=2.3),
+    )
     antennae(sketch, rng, (0.42, 0), 0.16, 0.02, flesh, "thread", 36)
-    return Look([name], "segmented", ["oval", "waxy"], "none", 0, count, "very short", "short",
-                ["white wax threads", "a mealy coat of wax"])  # fmt: skip
+    return Look(
+        [name],
+        "segmented",
+        ["oval", "waxy"],
+        "none",
+        0,
+        count,
+        "very short",
+        "short",
+        ["white wax threads", "a mealy coat of wax"],
+    )
 
 
 def mite(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -257,14 +446,27 @@ def mite(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     broad = rng.uniform(0.52, 0.72)
     patches = rng.random() < 0.5
     dark = tone(rng, pick(rng, "dark brown,dark green,black"))
-    marks = (spots([(0.5, 0.5, 0.1), (0.5, -0.5, 0.1)], dark, 2.6),) if patches else (mottle(rng, darker(colour, 0.7), 0.5),)
+    marks = (
+        (spots([(0.5, 0.5, 0.1), (0.5, -0.5, 0.1)], dark, 2.6),)
+        if patches
+        else (mottle(rng, darker(colour, 0.7), 0.5),)
+    )
     sketch.body((-0.03, 0), 0.82, broad, Paint(colour, marks, gloss=0.25), profile(0.8, 1, 1, 0.75, 0.5, blunt=2.2))
     sketch.body((0.38, 0), 0.14, 0.12, Paint(darker(colour, 0.9)))
     if rng.random() < 0.5:
         fuzz = [np.array([(x, y), (x - 0.1, y * 1.35)]) for x in (-0.3, -0.1, 0.1) for y in (-0.16, 0.16)]
         sketch.lines(fuzz, 0.01, mix(colour, (240, 235, 220), 0.6))
-    return Look([name], "spotted" if patches else "plain", ["round", "globular"], "none", 0, count, "short", "none",
-                ["two dark spots"] if patches else ["a single round body"])  # fmt: skip
+    return Look(
+        [name],
+        "spotted" if patches else "plain",
+        ["round", "globular"],
+        "none",
+        0,
+        count,
+        "short",
+        "none",
+        ["two dark spots"] if patches else ["a single round body"],
+    )
 
 
 def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -275,20 +477,59 @@ def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     jumping = rng.random() < 0.2
     striped = rng.random() < 0.4
     pose = Pose(False, pose.wings, pose.crumpled, pose.missing_leg, pose.curl)
-    count = legs(sketch, rng, pose, darker(colour, 0.9), (0.3, 0.24, 0.16, 0.08), 0.2, 0.6 if jumping else reach, 0.04, 0.95,
-                 banded=darker(colour, 0.5) if striped else None)  # fmt: skip
+    count = legs(
+        sketch,
+        rng,
+        pose,
+        darker(colour, 0.9),
+        (0.3, 0.24, 0.16, 0.08),
+        0.2,
+        0.6 if jumping else reach,
+        0.04,
+        0.95,
+        banded=darker(colour, 0.5) if striped else None,
+    )
     dark = darker(colour, 0.5)
-    marks = (mottle(rng, dark, 0.7), stripes(1, mix(colour, (240, 230, 200), 0.5), 0.2)) if striped else (mottle(rng, dark, 0.5),)
-    sketch.body((-0.2, 0), 0.58, rng.uniform(0.32, 0.5), Paint(colour, marks, gloss=0.15), profile(0.6, 1, 1, 0.7, blunt=2.3))
-    sketch.body((0.2, 0), 0.36, 0.32 if jumping else 0.26, Paint(darker(colour, 0.85), (stripes(1, dark, 0.3),)), profile(1, 1, 0.7, blunt=2.5))
+    marks = (
+        (mottle(rng, dark, 0.7), stripes(1, mix(colour, (240, 230, 200), 0.5), 0.2))
+        if striped
+        else (mottle(rng, dark, 0.5),)
+    )
+    sketch.body(
+        (-0.2, 0), 0.58, rng.uniform(0.32, 0.5), Paint(colour, marks, gloss=0.15), profile(0.6, 1, 1, 0.7, blunt=2.3)
+    )
+    sketch.body(
+        (0.2, 0),
+        0.36,
+        0.32 if jumping else 0.26,
+        Paint(darker(colour, 0.85), (stripes(1, dark, 0.3),)),
+        profile(1, 1, 0.7, blunt=2.5),
+    )
     for side in (1, -1):
         sketch.line([(0.36, side * 0.05), (0.46, side * 0.1), (0.52, side * 0.05)], 0.035, colour)
         sketch.body((0.33, side * 0.04), 0.03, 0.03, Paint((10, 10, 10)))
-    return Look([name], "mottled" if striped else "plain", ["two-part"], "none", 0, count,
-                "short" if jumping else "very long", "none", ["eight legs", "a round abdomen"])  # fmt: skip
+    return Look(
+        [name],
+        "mottled" if striped else "plain",
+        ["two-part"],
+        "none",
+        0,
+        count,
+        "short" if jumping else "very long",
+        "none",
+        ["eight legs", "a round abdomen"],
+    )
 
 
 DRAWERS = {
-    "aphid": aphid, "whitefly": whitefly, "thrips": thrips, "psyllid": psyllid, "leafhopper": leafhopper,
-    "plant bug": plant_bug, "stink bug": stink_bug, "mealybug": mealybug, "mite": mite, "spider": spider,
-}  # fmt: skip
+    "aphid": aphid,
+    "whitefly": whitefly,
+    "thrips": thrips,
+    "psyllid": psyllid,
+    "leafhopper": leafhopper,
+    "plant bug": plant_bug,
+    "stink bug": stink_bug,
+    "mealybug": mealybug,
+    "mite": mite,
+    "spider": spider,
+}

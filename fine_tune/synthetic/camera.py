@@ -46,7 +46,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
         (size, size, 3) uint8.
     """
     side = int(np.clip(round(shot.native_long_side * side_factor), 8, scene.shape[0]))
-    image = cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA)
+    image: np.ndarray = cv2.resize(scene, (side, side), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.06 and side > 16:
         length = int(rng.integers(2, 3 + side // 16))
         kernel = np.zeros((2 * length + 1, 2 * length + 1), np.float32)
@@ -56,7 +56,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
         image = cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
     image = cv2.GaussianBlur(image, (0, 0), shot.blur_sigma, borderType=cv2.BORDER_REPLICATE)
     if rng.random() < 0.3:
-        image += (image - cv2.GaussianBlur(image, (0, 0), 1.2)) * np.float32(rng.uniform(0.3, 1.0))
+        image = image + (image - cv2.GaussianBlur(image, (0, 0), 1.2)) * np.float32(rng.uniform(0.3, 1.0))
     gain = rng.normal(1.0, 0.16) * (1 + rng.normal(0, 0.045, 3))
     image = image * np.clip(gain, 0.5, 1.5).astype(np.float32)
     contrast = np.float32(np.clip(rng.normal(1.0, 0.12), 0.65, 1.35))
@@ -69,7 +69,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
     if rng.random() < 0.7:
         quality = int(rng.integers(45, 97))
         _, packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = cv2.imdecode(packed, cv2.IMREAD_COLOR_RGB)
+        image = cv2.cvtColor(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)), cv2.COLOR_BGR2RGB)
     if side != size:
         way = cv2.INTER_AREA if side > size else int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
         image = cv2.resize(image, (size, size), interpolation=way)

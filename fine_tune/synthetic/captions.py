@@ -9,19 +9,35 @@ from fine_tune.synthetic.groups import GROUPS, NONE, Species
 
 _GENERIC = ("insect", "bug", "small insect", "pest", "tiny creature", "arthropod", "specimen", "animal")
 _FRAMES = (
-    "{x}", "{x}", "{x}", "a photo of {x}", "a close-up photo of {x}", "a macro photo of {x}", "a picture of {x}", "an image of {x}",
-    "a crop of {x}", "a blurry photo of {x}", "a low resolution photo of {x}", "this is {x}", "there is {x}", "a trapped insect: {x}",
-)  # fmt: skip
+    "{x}",
+    "{x}",
+    "{x}",
+    "a photo of {x}",
+    "a close-up photo of {x}",
+    "a macro photo of {x}",
+    "a picture of {x}",
+    "an image of {x}",
+    "a crop of {x}",
+    "a blurry photo of {x}",
+    "a low resolution photo of {x}",
+    "this is {x}",
+    "there is {x}",
+    "a trapped insect: {x}",
+)
 _PLACES = {
     "yellow sticky trap": ("on a yellow sticky trap", "on a yellow sticky card", "stuck on yellow glue", "on yellow"),
     "blue sticky trap": ("on a blue sticky trap", "on a blue sticky card", "on blue"),
     "white sticky trap": ("on a white sticky trap", "on a white sticky card", "on white"),
     "clear sticky trap": ("on a clear sticky trap", "on a transparent sticky sheet"),
     "delta trap liner": ("on a delta trap liner", "on the sticky floor of a delta trap"),
-    "pan of water": ("in a pan trap", "floating in water"), "leaf": ("on a leaf", "on a green leaf", "on a plant"),
-    "soil": ("on soil", "on the ground"), "bark": ("on bark",), "paper": ("on paper", "on white paper"), "table": ("on a table",),
+    "pan of water": ("in a pan trap", "floating in water"),
+    "leaf": ("on a leaf", "on a green leaf", "on a plant"),
+    "soil": ("on soil", "on the ground"),
+    "bark": ("on bark",),
+    "paper": ("on paper", "on white paper"),
+    "table": ("on a table",),
     "sticky trap": ("on a sticky trap", "on a sticky card", "stuck in glue", "on a trap"),
-}  # fmt: skip
+}
 _NOTHING = {
     "plain": ("an empty sticky trap", "background", "nothing", "no insect", "empty background", "bare surface"),
     "print": ("printed letters", "printed text", "a letter", "print on the card", "text"),
@@ -34,10 +50,12 @@ _NOTHING = {
     "hair": ("a hair", "a fibre", "a thread", "hairs and fibres"),
     "plant fragment": ("a plant fragment", "a piece of leaf", "a petal", "plant debris", "a seed"),
     "leaf vein": ("a leaf vein", "leaf veins", "veins of a leaf"),
-    "shadow": ("a shadow", "a dark shadow"), "card edge": ("the edge of a card", "a card edge", "the border of the trap"),
-    "hole": ("a hole", "a punched hole in the card"), "stain": ("a stain", "a smear", "a faint stain on the card"),
+    "shadow": ("a shadow", "a dark shadow"),
+    "card edge": ("the edge of a card", "a card edge", "the border of the trap"),
+    "hole": ("a hole", "a punched hole in the card"),
+    "stain": ("a stain", "a smear", "a faint stain on the card"),
     "insect part": ("a piece of insect leg", "a loose wing", "insect fragments", "a single insect leg or wing"),
-}  # fmt: skip
+}
 
 
 def article(words: str) -> str:
@@ -53,8 +71,14 @@ def matching_species(group: str, attributes: Attributes) -> list[Species]:
         for species in GROUPS[group].species
         if (not species.colours or first in species.colours)
         and (not species.pattern or species.pattern == attributes.pattern)
-        and (not species.feature or any(feature == species.feature or (not species.feature[0].isdigit() and species.feature in feature) for feature in attributes.features))
-    ]  # fmt: skip
+        and (
+            not species.feature
+            or any(
+                feature == species.feature or (not species.feature[0].isdigit() and species.feature in feature)
+                for feature in attributes.features
+            )
+        )
+    ]
 
 
 def _choose(rng: np.random.Generator, options: tuple[str, ...] | list[str]) -> str:
@@ -82,7 +106,11 @@ def _wing_words(rng: np.random.Generator, a: Attributes) -> str:
     if a.wings == "none":
         return _choose(rng, ("no wings", "a wingless body"))
     if a.wings.startswith("hard"):
-        return _choose(rng, ("hard wing cases", "shiny wing cases", "a hard shell")) if "open" not in a.wings else "its wing cases open"
+        return (
+            _choose(rng, ("hard wing cases", "shiny wing cases", "a hard shell"))
+            if "open" not in a.wings
+            else "its wing cases open"
+        )
     word = {"clear": _choose(rng, ("clear", "transparent", "see-through", "glassy"))}.get(a.wings, a.wings)
     number = {2: "two ", 4: "four "}.get(a.wing_count, "") if rng.random() < 0.4 else ""
     return f"{number}{word} wings"
@@ -108,7 +136,11 @@ def _phrase(rng: np.random.Generator, group: str, a: Attributes) -> str:
     before: list[str] = []
     share = 0.45 if named else 0.8
     if rng.random() < 0.05:
-        before.append(_choose(rng, ("small", "tiny", "large", "little")) if rng.random() < 0.3 else _choose(rng, ("dead", "trapped", "single")))
+        before.append(
+            _choose(rng, ("small", "tiny", "large", "little"))
+            if rng.random() < 0.3
+            else _choose(rng, ("dead", "trapped", "single"))
+        )
     if a.shapes and rng.random() < share * 0.5:
         before.append(_choose(rng, a.shapes))
     if rng.random() < share:
@@ -152,8 +184,18 @@ def captions(rng: np.random.Generator, crop: RenderedCrop) -> str:
             text = f"{text} {_choose(rng, _PLACES.get(a.background, _PLACES['sticky trap']))}"
         return _choose(rng, ("{x}", "{x}", "a photo of {x}", "a picture of {x}")).format(x=text)
     if rng.random() < 0.035:
-        text = _choose(rng, ("an insect", "a bug", "an insect", "a small insect", "a pest", f"a {a.colours[0]} insect",
-                             "a flying insect" if a.wing_count and a.wings != "leathery" else "a crawling insect"))  # fmt: skip
+        text = _choose(
+            rng,
+            (
+                "an insect",
+                "a bug",
+                "an insect",
+                "a small insect",
+                "a pest",
+                f"a {a.colours[0]} insect",
+                "a flying insect" if a.wing_count and a.wings != "leathery" else "a crawling insect",
+            ),
+        )
     else:
         text = _phrase(rng, crop.group, a)
     if rng.random() < 0.3:

@@ -7,14 +7,40 @@ import numpy as np
 
 from fine_tune.synthetic.anatomy import NET_VEINS, Pose, bent, clear_wings, pick, tone
 from fine_tune.synthetic.backgrounds import (
-    GRAIN, blend_mask, blob, dirt, drop, glare, glue, grid_lines, ink, leaf_veins, letters, noise, thread,
-)  # fmt: skip
+    GRAIN,
+    blend_mask,
+    blob,
+    dirt,
+    drop,
+    glare,
+    glue,
+    grid_lines,
+    ink,
+    leaf_veins,
+    letters,
+    noise,
+    thread,
+)
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
 CLUTTER = (
-    "plain", "print", "grid line", "water drop", "glue", "glare", "dirt", "hair", "plant fragment", "leaf vein", "shadow",
-    "card edge", "hole", "insect part", "specks", "stain",
-)  # fmt: skip
+    "plain",
+    "print",
+    "grid line",
+    "water drop",
+    "glue",
+    "glare",
+    "dirt",
+    "hair",
+    "plant fragment",
+    "leaf vein",
+    "shadow",
+    "card edge",
+    "hole",
+    "insect part",
+    "specks",
+    "stain",
+)
 
 
 def paste(image: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
@@ -32,7 +58,9 @@ def paste(image: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
 def _part(image: np.ndarray, rng: np.random.Generator) -> None:
     sketch = Sketch()
     if rng.random() < 0.5:
-        clear_wings(sketch, rng, Pose(wings="open"), (0, 0), 1, 0.35, NET_VEINS if rng.random() < 0.3 else NET_VEINS[:5])
+        clear_wings(
+            sketch, rng, Pose(wings="open"), (0, 0), 1, 0.35, NET_VEINS if rng.random() < 0.3 else NET_VEINS[:5]
+        )
         sketch.operations = sketch.operations[:1]
     else:
         colour = tone(rng, pick(rng, "black,dark brown,brown,tan"))
@@ -79,7 +107,14 @@ def _edge(image: np.ndarray, rng: np.random.Generator) -> None:
 def _hole(image: np.ndarray, rng: np.random.Generator) -> None:
     size = image.shape[0]
     mask = np.zeros(image.shape[:2], np.uint8)
-    cv2.circle(mask, tuple(int(v) for v in rng.uniform(0.3, 0.7, 2) * size), int(size * rng.uniform(0.1, 0.4)), 255, -1, cv2.LINE_AA)
+    cv2.circle(
+        mask,
+        tuple(int(v) for v in rng.uniform(0.3, 0.7, 2) * size),
+        int(size * rng.uniform(0.1, 0.4)),
+        255,
+        -1,
+        cv2.LINE_AA,
+    )
     level = float(rng.choice([20, 70, 150, 225]))
     blend_mask(image, mask, (level, level, level * 0.97), 1.0)
 
@@ -96,10 +131,19 @@ def draw_clutter(image: np.ndarray, rng: np.random.Generator) -> str:
     """Draw one thing that is no insect onto a background, in place; return its name from `CLUTTER`."""
     kind = CLUTTER[int(rng.integers(len(CLUTTER)))]
     draw = {
-        "print": letters, "grid line": grid_lines, "glare": glare, "leaf vein": leaf_veins, "shadow": _shadow,
-        "card edge": _edge, "hole": _hole, "insect part": _part, "plant fragment": _fragment, "stain": _stain,
-        "glue": glue, "specks": dirt,
-    }.get(kind)  # fmt: skip
+        "print": letters,
+        "grid line": grid_lines,
+        "glare": glare,
+        "leaf vein": leaf_veins,
+        "shadow": _shadow,
+        "card edge": _edge,
+        "hole": _hole,
+        "insect part": _part,
+        "plant fragment": _fragment,
+        "stain": _stain,
+        "glue": glue,
+        "specks": dirt,
+    }.get(kind)
     if draw is not None:
         draw(image, rng)
     elif kind == "water drop":

@@ -79,7 +79,13 @@ def seen_colour(name: str, tone: float) -> str:
 
 
 def draw_insect(
-    rng: np.random.Generator, group: str, long_side: float, wet: bool, light: float
+    rng: np.random.Generator,
+    group: str,
+    long_side: float,
+    wet: bool,
+    light: float,
+    body_length: float | None = None,
+    colour: str | None = None,
 ) -> tuple[np.ndarray, Look, Pose, float]:
     """Draw one insect of a group on nothing.
 
@@ -95,6 +101,10 @@ def draw_insect(
         Whether glue or water may darken it and make it translucent.
     light : float
         Direction of the light, radians.
+    body_length : float, optional
+        Length in pixels of the body, instead of `long_side`.
+    colour : str, optional
+        First body colour wanted; drawings are repeated some times until one has it.
 
     Returns
     -------
@@ -103,13 +113,16 @@ def draw_insect(
     """
     darkened = wet and rng.random() < 0.6
     tone = float(rng.uniform(_DARKEST.get(group, 0.32), 0.88) if darkened else rng.uniform(0.85, 1.12))
-    sketch = Sketch(tone=tone)
-    pose = choose_pose(rng)
-    look = DRAWERS[group](sketch, rng, pose)
+    for _ in range(1 if colour is None else 30):
+        sketch = Sketch(tone=tone)
+        pose = choose_pose(rng)
+        look = DRAWERS[group](sketch, rng, pose)
+        if look.colours[0] == colour:
+            break
     turn = rng.uniform(0, 2 * np.pi)
     c, s = np.cos(turn), np.sin(turn)
     squash = np.diag([rng.uniform(0.85, 1.0), rng.choice((1, -1)) * rng.uniform(0.88, 1.0)])
-    layer = sketch.rasterise(np.array([[c, -s], [s, c]]) @ squash, long_side, light, backgrounds.GRAIN)
+    layer = sketch.rasterise(np.array([[c, -s], [s, c]]) @ squash, long_side, light, backgrounds.GRAIN, body_length)
     if pose.crumpled or rng.random() < 0.3:
         layer = _warp(rng, layer, 0.035 if pose.crumpled else 0.015)
     if darkened and rng.random() < 0.5:
@@ -128,15 +141,17 @@ def _warp(rng: np.random.Generator, layer: np.ndarray, amount: float) -> np.ndar
     return cv2.remap(layer, dx, dy, cv2.INTER_LINEAR)
 
 
-def cast_shadow(
-    rng: np.random.Generator, image: np.ndarray, layer: np.ndarray, x: int, y: int, light: float
-) -> None:
+def cast_shadow(rng: np.random.Generator, image: np.ndarray, layer: np.ndarray, x: int, y: int, light: float) -> None:
     """Darken the background beside a layer that will be pasted at (x, y), away from the light, in place."""
     h, w = layer.shape[:2]
     small = cv2.resize(layer[..., 3], (max(2, w // 4), max(2, h // 4)), interpolation=cv2.INTER_AREA)
     pad = 6
-    small = cv2.GaussianBlur(cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_CONSTANT), (0, 0), float(rng.uniform(0.8, 2.6)))
-    shade = cv2.resize(small, None, fx=w / max(2, w // 4), fy=h / max(2, h // 4), interpolation=cv2.INTER_LINEAR)
+    small = cv2.GaussianBlur(
+        cv2.copyMakeBorder(small, pad, pad, pad, pad, cv2.BORDER_CONSTANT), (0, 0), float(rng.uniform(0.8, 2.6))
+    )
+    shade: np.ndarray = cv2.resize(
+        small, None, fx=w / max(2, w // 4), fy=h / max(2, h // 4), interpolation=cv2.INTER_LINEAR
+    )
     reach = max(h, w) * rng.uniform(0.0, 0.05)
     shade *= np.float32(rng.uniform(0.05, 0.45))
     left, top = int(x - pad * 4 - np.cos(light) * reach), int(y - pad * 4 - np.sin(light) * reach)

@@ -5,9 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
-    NET_VEINS, Y_VEINS, Look, Pose, antennae, bands, clear_wings, darker, edge, eyes, hairs, legs, mix, mottle, pick,
-    region, rings, stripes, tone,
-)  # fmt: skip
+    NET_VEINS,
+    Y_VEINS,
+    Look,
+    Pose,
+    antennae,
+    bands,
+    clear_wings,
+    darker,
+    edge,
+    eyes,
+    hairs,
+    legs,
+    mix,
+    mottle,
+    pick,
+    region,
+    rings,
+    stripes,
+    tone,
+)
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
 TAPER = profile(0.25, 0.8, 1.0, 0.95, 0.75, blunt=2.5)
@@ -30,7 +47,9 @@ def fungus_gnat(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     """Sciaridae: small head, humped thorax, slender abdomen, long legs, beaded antennae, grey wings with a Y vein."""
     name = pick(rng, "black,black,dark grey,dark brown,dark brown,brown")
     colour = tone(rng, name)
-    count = legs(sketch, rng, pose, mix(colour, (120, 90, 60), 0.25), (0.3, 0.22, 0.14), 0.1, rng.uniform(0.75, 1.0), 0.026)
+    count = legs(
+        sketch, rng, pose, mix(colour, (120, 90, 60), 0.25), (0.3, 0.22, 0.14), 0.1, rng.uniform(0.75, 1.0), 0.026
+    )
     angle = _abdomen_angle(rng, pose, 0.15)
     slim = rng.uniform(0.11, 0.18)
     _tail(sketch, 0.18, 0.68, slim, Paint(colour, (rings(7, 0.5),)), angle, profile(0.3, 0.7, 1, 1, 0.9, blunt=3))
@@ -38,9 +57,24 @@ def fungus_gnat(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     sketch.body((0.25, lift), 0.26, 0.2 + lift, Paint(darker(colour, 0.9), gloss=0.2))
     sketch.body((0.41, -lift * 0.6), 0.11, 0.11, Paint(darker(colour, 0.7)))
     antennae(sketch, rng, (0.44, -lift * 0.6), rng.uniform(0.34, 0.5), 0.02, darker(colour, 0.8), "beaded", 35)
-    clear_wings(sketch, rng, pose, (0.25, 0.06), rng.uniform(0.78, 0.92), 0.3, Y_VEINS, 1, 16,
-                tone(rng, pick(rng, "grey,dark grey,brown"), 0.2), rng.uniform(0.38, 0.7), (44, 38, 34), 0.016)  # fmt: skip
-    return Look([name], "plain", ["slender", "humped"], "clear", 2, count, "long", "long beaded", ["a Y-shaped wing vein"])
+    clear_wings(
+        sketch,
+        rng,
+        pose,
+        (0.25, 0.06),
+        rng.uniform(0.78, 0.92),
+        0.3,
+        Y_VEINS,
+        1,
+        16,
+        tone(rng, pick(rng, "grey,dark grey,brown"), 0.2),
+        rng.uniform(0.38, 0.7),
+        (44, 38, 34),
+        0.016,
+    )
+    return Look(
+        [name], "plain", ["slender", "humped"], "clear", 2, count, "long", "long beaded", ["a Y-shaped wing vein"]
+    )
 
 
 def leafminer_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -49,13 +83,24 @@ def leafminer_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = legs(sketch, rng, pose, mix(yellow, black, rng.uniform(0.2, 0.7)), (0.25, 0.12, 0.0), 0.2, 0.42, 0.035)
     angle = _abdomen_angle(rng, pose, 0.1)
     _tail(sketch, 0.03, 0.52, 0.36, Paint(black, (bands(5, yellow, 0.1, 0.2, 0.5), edge(yellow, 0.84))), angle)
-    sketch.body((0.17, 0), 0.4, 0.36, Paint(black, (edge(yellow, 0.78), region(0.0, 0.22, yellow, t_max=0.75)), gloss=0.3))
+    sketch.body(
+        (0.17, 0), 0.4, 0.36, Paint(black, (edge(yellow, 0.78), region(0.0, 0.22, yellow, t_max=0.75)), gloss=0.3)
+    )
     sketch.body((0.41, 0), 0.16, 0.34, Paint(yellow, (region(0, 0.25, black),)))
     eyes(sketch, (0.42, 0), 0.26, 0.15, tone(rng, pick(rng, "reddish brown,dark brown,black")), pose, 0.1)
     antennae(sketch, rng, (0.48, 0), 0.06, 0.03, yellow, "thread", 20)
     clear_wings(sketch, rng, pose, (0.17, 0.12), rng.uniform(0.8, 0.92), 0.36, folded=14, alpha=rng.uniform(0.25, 0.5))
-    return Look(["black", "yellow"], "spotted", ["compact", "small"], "clear", 2, count, "medium", "very short",
-                ["a yellow spot on the back", "a yellow head"])  # fmt: skip
+    return Look(
+        ["black", "yellow"],
+        "spotted",
+        ["compact", "small"],
+        "clear",
+        2,
+        count,
+        "medium",
+        "very short",
+        ["a yellow spot on the back", "a yellow head"],
+    )
 
 
 def fruit_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -94,8 +139,15 @@ def house_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     angle = _abdomen_angle(rng, pose, 0.12)
     back = colour if metal or rng.random() < 0.6 else tone(rng, pick(rng, "brown,grey,dark brown"))
     marks = () if metal else (mottle(rng, darker(back, 0.45), 0.6),)
-    _tail(sketch, 0.05, 0.54, 0.42, Paint(back, marks, gloss=0.4 if metal else 0.15), angle,
-          profile(0.4, 0.9, 1, 0.95, 0.8, blunt=2.3))  # fmt: skip
+    _tail(
+        sketch,
+        0.05,
+        0.54,
+        0.42,
+        Paint(back, marks, gloss=0.4 if metal else 0.15),
+        angle,
+        profile(0.4, 0.9, 1, 0.95, 0.8, blunt=2.3),
+    )
     stripe = () if metal or name == "black" else (stripes(4, darker(colour, 0.4), 0.42),)
     sketch.body((0.18, 0), 0.4, 0.38, Paint(colour, stripe, gloss=0.45 if metal else 0.12))
     hairs(sketch, rng, (0.15, 0), 0.42, 0.4, (24, 22, 22), 26, 0.07, 0.008)
@@ -103,8 +155,17 @@ def house_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     eyes(sketch, (0.42, 0), 0.26, 0.2, tone(rng, pick(rng, "reddish brown,red,dark brown,reddish brown")), pose, 0.16)
     antennae(sketch, rng, (0.5, 0), 0.05, 0.02, (25, 22, 20), "thread", 20)
     clear_wings(sketch, rng, pose, (0.2, 0.14), rng.uniform(0.8, 0.95), 0.36, folded=22)
-    return Look([name], "striped" if stripe else "plain", ["stout", "bristly"], "clear", 2, count, "medium", "very short",
-                ["big red-brown eyes"])  # fmt: skip
+    return Look(
+        [name],
+        "striped" if stripe else "plain",
+        ["stout", "bristly"],
+        "clear",
+        2,
+        count,
+        "medium",
+        "very short",
+        ["big red-brown eyes"],
+    )
 
 
 def hoverfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -115,8 +176,15 @@ def hoverfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     angle = _abdomen_angle(rng, pose)
     number = float(rng.integers(3, 6))
     slim = rng.uniform(0.2, 0.3)
-    _tail(sketch, 0.08, 0.6, slim, Paint(black, (bands(number, bright, rng.uniform(0.4, 0.6)),), relief=0.35), angle,
-          profile(0.5, 0.85, 1, 0.95, 0.75, blunt=3))  # fmt: skip
+    _tail(
+        sketch,
+        0.08,
+        0.6,
+        slim,
+        Paint(black, (bands(number, bright, rng.uniform(0.4, 0.6)),), relief=0.35),
+        angle,
+        profile(0.5, 0.85, 1, 0.95, 0.75, blunt=3),
+    )
     chest = tone(rng, pick(rng, "metallic green,dark brown,dark grey,olive"))
     sketch.body((0.2, 0), 0.3, 0.26, Paint(chest, (region(0, 0.18, bright),), gloss=0.3))
     sketch.body((0.4, 0), 0.17, 0.28, Paint(tone(rng, "yellow")))
@@ -124,8 +192,9 @@ def hoverfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     antennae(sketch, rng, (0.48, 0), 0.06, 0.025, black, "thread", 20)
     wings = Pose(pose.side, "open" if pose.wings == "half" else pose.wings, pose.crumpled)
     clear_wings(sketch, rng, wings, (0.2, 0.1), rng.uniform(0.74, 0.86), 0.24, folded=18, alpha=rng.uniform(0.25, 0.5))
-    return Look(["black", name], "banded", ["slender", "smooth"], "clear", 2, count, "medium", "very short",
-                ["very large eyes"])  # fmt: skip
+    return Look(
+        ["black", name], "banded", ["slender", "smooth"], "clear", 2, count, "medium", "very short", ["very large eyes"]
+    )
 
 
 def mosquito(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -134,19 +203,45 @@ def mosquito(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     colour = tone(rng, name)
     pale = tone(rng, "white")
     tiger = name == "black" and rng.random() < 0.7
-    count = legs(sketch, rng, pose, colour, (0.28, 0.2, 0.12), 0.08, rng.uniform(1.15, 1.6), 0.02, 1.15,
-                 banded=mix(colour, pale, 0.6) if tiger else None)  # fmt: skip
+    count = legs(
+        sketch,
+        rng,
+        pose,
+        colour,
+        (0.28, 0.2, 0.12),
+        0.08,
+        rng.uniform(1.15, 1.6),
+        0.02,
+        1.15,
+        banded=mix(colour, pale, 0.6) if tiger else None,
+    )
     angle = _abdomen_angle(rng, pose, 0.25)
-    _tail(sketch, 0.15, 0.6, rng.uniform(0.08, 0.13), Paint(colour, (bands(7, mix(colour, pale, 0.6), 0.3),)), angle,
-          profile(0.6, 1, 1, 0.9, 0.8, blunt=5))  # fmt: skip
+    _tail(
+        sketch,
+        0.15,
+        0.6,
+        rng.uniform(0.08, 0.13),
+        Paint(colour, (bands(7, mix(colour, pale, 0.6), 0.3),)),
+        angle,
+        profile(0.6, 1, 1, 0.9, 0.8, blunt=5),
+    )
     lift = 0.05 if pose.side else 0.0
     sketch.body((0.22, lift), 0.2, 0.16 + lift, Paint(colour, (stripes(1, pale, 0.3),) if tiger else ()))
     sketch.body((0.35, 0), 0.1, 0.1, Paint(darker(colour, 0.7)))
     sketch.line([(0.38, 0), (0.52, -0.02), (0.72, -0.08)], 0.022, darker(colour, 0.7))
     antennae(sketch, rng, (0.38, 0), 0.24, 0.012, darker(colour, 0.8), "feathery", 32)
     clear_wings(sketch, rng, pose, (0.23, 0.05), rng.uniform(0.66, 0.78), 0.15, folded=7, vein_width=0.012)
-    return Look([name], "banded" if tiger else "plain", ["slender"], "clear", 2, count, "very long", "feathery",
-                ["a long proboscis", "thread-like legs"])  # fmt: skip
+    return Look(
+        [name],
+        "banded" if tiger else "plain",
+        ["slender"],
+        "clear",
+        2,
+        count,
+        "very long",
+        "feathery",
+        ["a long proboscis", "thread-like legs"],
+    )
 
 
 def lacewing(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -160,10 +255,32 @@ def lacewing(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     sketch.body((0.4, 0), 0.1, 0.14, Paint(colour))
     eyes(sketch, (0.41, 0), 0.14, 0.07, tone(rng, pick(rng, "orange,reddish brown,yellow,black")), pose)
     antennae(sketch, rng, (0.45, 0), rng.uniform(0.7, 1.0), 0.014, darker(colour, 0.8), "thread", 20)
-    clear_wings(sketch, rng, pose, (0.24, 0.06), rng.uniform(1.0, 1.15), 0.42, NET_VEINS, 2, 15,
-                mix(colour, (230, 235, 225), 0.7), rng.uniform(0.25, 0.45), darker(colour, 0.7), 0.011)  # fmt: skip
-    return Look([name], "plain", ["slender", "delicate"], "clear", 4, count, "medium", "very long",
-                ["large net-veined wings", "golden eyes"])  # fmt: skip
+    clear_wings(
+        sketch,
+        rng,
+        pose,
+        (0.24, 0.06),
+        rng.uniform(1.0, 1.15),
+        0.42,
+        NET_VEINS,
+        2,
+        15,
+        mix(colour, (230, 235, 225), 0.7),
+        rng.uniform(0.25, 0.45),
+        darker(colour, 0.7),
+        0.011,
+    )
+    return Look(
+        [name],
+        "plain",
+        ["slender", "delicate"],
+        "clear",
+        4,
+        count,
+        "medium",
+        "very long",
+        ["large net-veined wings", "golden eyes"],
+    )
 
 
 def parasitoid_wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -179,19 +296,54 @@ def parasitoid_wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Loo
         sting = bent_tail(angle, rng.uniform(0.58, 1.0))
         sketch.line(sting, 0.016, (50, 34, 24))
     sketch.line([(0.1, 0), (0.02, 0)], 0.04, chest)
-    _tail(sketch, 0.05, 0.5, rng.uniform(0.16, 0.26), Paint(colour, (rings(5, 0.3),), gloss=0.3), angle,
-          profile(0.1, 0.7, 1, 0.8, 0.25, blunt=2.5))  # fmt: skip
+    _tail(
+        sketch,
+        0.05,
+        0.5,
+        rng.uniform(0.16, 0.26),
+        Paint(colour, (rings(5, 0.3),), gloss=0.3),
+        angle,
+        profile(0.1, 0.7, 1, 0.8, 0.25, blunt=2.5),
+    )
     sketch.body((0.2, 0), 0.26, 0.21, Paint(chest, gloss=0.3))
     sketch.body((0.38, 0), 0.12, 0.2, Paint(darker(chest, 0.85)))
     eyes(sketch, (0.38, 0), 0.16, 0.09, tone(rng, pick(rng, "red,black,dark brown")), pose)
     elbowed = rng.random() < 0.55
-    antennae(sketch, rng, (0.43, 0), 0.3 if elbowed else 0.6, 0.022, darker(limb, 0.7),
-             "elbowed" if elbowed else "thread", 28)  # fmt: skip
+    antennae(
+        sketch,
+        rng,
+        (0.43, 0),
+        0.3 if elbowed else 0.6,
+        0.022,
+        darker(limb, 0.7),
+        "elbowed" if elbowed else "thread",
+        28,
+    )
     spare = (((0.0, 0.3), (0.4, 0.55), (0.62, 0.5)), ((0.55, 0.5), (0.62, 0.3)), ((0.1, 0), (0.4, -0.1)))
-    clear_wings(sketch, rng, pose, (0.18, 0.07), rng.uniform(0.68, 0.82), 0.27, spare, 2, 10,
-                tone(rng, pick(rng, "pale grey,grey,tan")), rng.uniform(0.25, 0.5))  # fmt: skip
-    return Look([name] if not two else ["black", name], "plain", ["slender", "narrow-waisted"], "clear", 4, count,
-                "medium", "elbowed" if elbowed else "long", ["a narrow waist"])  # fmt: skip
+    clear_wings(
+        sketch,
+        rng,
+        pose,
+        (0.18, 0.07),
+        rng.uniform(0.68, 0.82),
+        0.27,
+        spare,
+        2,
+        10,
+        tone(rng, pick(rng, "pale grey,grey,tan")),
+        rng.uniform(0.25, 0.5),
+    )
+    return Look(
+        [name] if not two else ["black", name],
+        "plain",
+        ["slender", "narrow-waisted"],
+        "clear",
+        4,
+        count,
+        "medium",
+        "elbowed" if elbowed else "long",
+        ["a narrow waist"],
+    )
 
 
 def bent_tail(angle: float, reach: float) -> list[tuple[float, float]]:
@@ -206,17 +358,42 @@ def wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     count = legs(sketch, rng, pose, bright if rng.random() < 0.8 else black, (0.22, 0.14, 0.05), 0.14, 0.52, 0.034)
     angle = _abdomen_angle(rng, pose, 0.2)
     sketch.line([(0.08, 0), (0.0, 0)], 0.045, black)
-    _tail(sketch, 0.02, 0.52, rng.uniform(0.24, 0.3),
-          Paint(bright, (bands(5, black, rng.uniform(0.38, 0.58), 0.35),), gloss=0.3), angle,
-          profile(0.05, 0.7, 1, 0.95, 0.4, blunt=2.4))  # fmt: skip
+    _tail(
+        sketch,
+        0.02,
+        0.52,
+        rng.uniform(0.24, 0.3),
+        Paint(bright, (bands(5, black, rng.uniform(0.38, 0.58), 0.35),), gloss=0.3),
+        angle,
+        profile(0.05, 0.7, 1, 0.95, 0.4, blunt=2.4),
+    )
     sketch.body((0.18, 0), 0.28, 0.22, Paint(black, (edge(bright, 0.85), region(0, 0.1, bright)), gloss=0.25))
     sketch.body((0.38, 0), 0.12, 0.23, Paint(bright, (region(0, 0.4, black),)))
     eyes(sketch, (0.37, 0), 0.19, 0.12, (36, 28, 24), pose, 0.07)
     antennae(sketch, rng, (0.43, 0), 0.3, 0.03, black, "thread", 38)
-    clear_wings(sketch, rng, pose, (0.2, 0.08), rng.uniform(0.62, 0.74), 0.17, pairs=2, folded=20,
-                tint=tone(rng, pick(rng, "brown,tan,reddish brown")), alpha=rng.uniform(0.35, 0.6))  # fmt: skip
-    return Look(["yellow" if name == "yellow" else name, "black"], "banded", ["narrow-waisted", "smooth"], "clear", 4,
-                count, "long", "thick", ["a narrow waist"])  # fmt: skip
+    clear_wings(
+        sketch,
+        rng,
+        pose,
+        (0.2, 0.08),
+        rng.uniform(0.62, 0.74),
+        0.17,
+        pairs=2,
+        folded=20,
+        tint=tone(rng, pick(rng, "brown,tan,reddish brown")),
+        alpha=rng.uniform(0.35, 0.6),
+    )
+    return Look(
+        ["yellow" if name == "yellow" else name, "black"],
+        "banded",
+        ["narrow-waisted", "smooth"],
+        "clear",
+        4,
+        count,
+        "long",
+        "thick",
+        ["a narrow waist"],
+    )
 
 
 def bee(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -226,22 +403,38 @@ def bee(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     bright, black = tone(rng, name), tone(rng, "black" if bumble else pick(rng, "black,dark brown"))
     broad = rng.uniform(0.4, 0.48) if bumble else rng.uniform(0.3, 0.36)
     count = legs(sketch, rng, pose, darker(black, 1.1), (0.22, 0.12, 0.0), broad * 0.7, 0.42, 0.045, thigh=1.5)
-    clear_wings(sketch, rng, pose, (0.16, 0.1), rng.uniform(0.58, 0.68), 0.2, pairs=2, folded=24,
-                tint=tone(rng, pick(rng, "grey,tan,brown")), alpha=rng.uniform(0.25, 0.45))  # fmt: skip
+    clear_wings(
+        sketch,
+        rng,
+        pose,
+        (0.16, 0.1),
+        rng.uniform(0.58, 0.68),
+        0.2,
+        pairs=2,
+        folded=24,
+        tint=tone(rng, pick(rng, "grey,tan,brown")),
+        alpha=rng.uniform(0.25, 0.45),
+    )
     angle = _abdomen_angle(rng, pose, 0.15)
     marks = (region(0, 0.22, tone(rng, "white")), region(0.45, 0.7, bright)) if bumble else (bands(5, bright, 0.5),)
     fuzz = mix(bright, black, 0.5)
     hairs(sketch, rng, (-0.2, 0), 0.55, broad, fuzz, 70, 0.06)
-    _tail(sketch, 0.08, 0.56, broad, Paint(black, marks, grain=0.2, gloss=0.05), angle,
-          profile(0.35, 0.85, 1, 0.95, 0.7, blunt=2.3))  # fmt: skip
+    _tail(
+        sketch,
+        0.08,
+        0.56,
+        broad,
+        Paint(black, marks, grain=0.2, gloss=0.05),
+        angle,
+        profile(0.35, 0.85, 1, 0.95, 0.7, blunt=2.3),
+    )
     hairs(sketch, rng, (0.18, 0), 0.32, broad * 0.95, bright if not bumble else fuzz, 80, 0.07)
     chest = bright if bumble and rng.random() < 0.5 else mix(bright, black, 0.45)
     sketch.body((0.18, 0), 0.32, broad * 0.95, Paint(chest, (region(0.2, 0.6, black, 0.6),), grain=0.3, gloss=0.0))
     sketch.body((0.41, 0), 0.15, 0.24, Paint(darker(black, 1.2)))
     eyes(sketch, (0.4, 0), 0.2, 0.15, (30, 24, 20), pose, 0.08)
     antennae(sketch, rng, (0.47, 0), 0.22, 0.026, black, "elbowed", 36)
-    return Look(["black", name], "banded", ["broad", "hairy"], "clear", 4, count, "medium", "elbowed",
-                ["a furry body"])  # fmt: skip
+    return Look(["black", name], "banded", ["broad", "hairy"], "clear", 4, count, "medium", "elbowed", ["a furry body"])
 
 
 def ant(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -263,12 +456,29 @@ def ant(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     winged = rng.random() < 0.1
     if winged:
         clear_wings(sketch, rng, pose, (0.12, 0.05), 0.85, 0.22, pairs=2, folded=12)
-    return Look([name], "plain", ["three-part", "narrow-waisted"], "clear" if winged else "none", 4 if winged else 0,
-                count, "long", "elbowed", ["a narrow waist", "a large head"])  # fmt: skip
+    return Look(
+        [name],
+        "plain",
+        ["three-part", "narrow-waisted"],
+        "clear" if winged else "none",
+        4 if winged else 0,
+        count,
+        "long",
+        "elbowed",
+        ["a narrow waist", "a large head"],
+    )
 
 
 DRAWERS = {
-    "fungus gnat": fungus_gnat, "leafminer fly": leafminer_fly, "fruit fly": fruit_fly, "house fly": house_fly,
-    "hoverfly": hoverfly, "mosquito": mosquito, "lacewing": lacewing, "parasitoid wasp": parasitoid_wasp,
-    "wasp": wasp, "bee": bee, "ant": ant,
-}  # fmt: skip
+    "fungus gnat": fungus_gnat,
+    "leafminer fly": leafminer_fly,
+    "fruit fly": fruit_fly,
+    "house fly": house_fly,
+    "hoverfly": hoverfly,
+    "mosquito": mosquito,
+    "lacewing": lacewing,
+    "parasitoid wasp": parasitoid_wasp,
+    "wasp": wasp,
+    "bee": bee,
+    "ant": ant,
+}

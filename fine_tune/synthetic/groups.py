@@ -56,10 +56,12 @@ _TABLE = (
         _s("onion thrips", "Thrips tabaci", "yellow,pale yellow,brown,tan"),
         _s("greenhouse thrips", "Heliothrips haemorrhoidalis", "black,dark brown"),
         _s("melon thrips", "Thrips palmi", "yellow,pale yellow,orange"))),
-    Group("fungus gnat", ("fungus gnat", "sciarid fly", "dark-winged fungus gnat", "sciarid", "gnat", "sciara fly"), (2.0, 4.0), (
+    Group("fungus gnat", ("fungus gnat", "sciarid fly", "dark-winged fungus gnat", "sciarid", "gnat",
+        "sciara fly"), (2.0, 4.0), (
         _s("glasshouse sciarid", "Bradysia difformis"), _s("fungus gnat", "Bradysia impatiens"),
         _s("mushroom sciarid", "Lycoriella ingenua"))),
-    Group("leafminer fly", ("leafminer fly", "leaf miner", "leaf-mining fly", "leafminer", "agromyzid fly"), (1.3, 2.5), (
+    Group("leafminer fly", ("leafminer fly", "leaf miner", "leaf-mining fly", "leafminer", "agromyzid fly"),
+        (1.3, 2.5), (
         _s("pea leafminer", "Liriomyza huidobrensis"), _s("American serpentine leafminer", "Liriomyza trifolii"),
         _s("tomato leafminer fly", "Liriomyza bryoniae"), _s("vegetable leafminer", "Liriomyza sativae"))),
     Group("fruit fly", ("fruit fly", "vinegar fly", "pomace fly", "drosophila"), (2.0, 3.5), (
@@ -90,7 +92,8 @@ _TABLE = (
         _s("aster leafhopper", "Macrosteles quadrilineatus", "yellow,olive,light green,pale yellow"),
         _s("glassy-winged sharpshooter", "Homalodisca vitripennis", "brown"))),
     Group("plant bug", ("plant bug", "mirid bug", "capsid bug", "mirid", "lygus bug"), (3.0, 7.0), (
-        _s("tarnished plant bug", "Lygus lineolaris", _BROWN), _s("tarnished plant bug", "Lygus rugulipennis", _BROWN),
+        _s("tarnished plant bug", "Lygus lineolaris", _BROWN),
+        _s("tarnished plant bug", "Lygus rugulipennis", _BROWN),
         _s("common green capsid", "Lygocoris pabulinus", "green,light green"),
         _s("tomato bug", "Nesidiocoris tenuis", "green,light green"),
         _s("predatory mirid", "Macrolophus pygmaeus", "green,light green"))),
@@ -115,7 +118,8 @@ _TABLE = (
         _s("European grapevine moth", "Lobesia botrana", "tan,cream,brown", "mottled"),
         _s("meal moth", "Plodia interpunctella", "reddish brown,brown,tan", "banded"))),
     Group("butterfly", ("butterfly", "day-flying butterfly", "butterfly with open wings"), (14.0, 26.0), (
-        _s("cabbage white butterfly", "Pieris rapae", "white,cream"), _s("large white", "Pieris brassicae", "white,cream"),
+        _s("cabbage white butterfly", "Pieris rapae", "white,cream"),
+        _s("large white", "Pieris brassicae", "white,cream"),
         _s("painted lady", "Vanessa cardui", "orange"), _s("clouded yellow", "Colias croceus", "yellow"),
         _s("common blue", "Polyommatus icarus", "blue"))),
     Group("caterpillar", ("caterpillar", "larva", "worm", "moth larva", "armyworm", "grub"), (8.0, 30.0), (
@@ -133,18 +137,25 @@ _TABLE = (
         _s("spotted cucumber beetle", "Diabrotica undecimpunctata", "yellow,light green", "spotted"),
         _s("scarlet lily beetle", "Lilioceris lilii", "red"))),
     Group("flea beetle", ("flea beetle", "jumping leaf beetle", "alticine beetle"), (1.7, 3.2), (
-        _s("striped flea beetle", "Phyllotreta striolata", "", "striped"), _s("cabbage flea beetle", "Phyllotreta cruciferae", "black,metallic blue"),
+        _s("striped flea beetle", "Phyllotreta striolata", "", "striped"),
+        _s("cabbage flea beetle", "Phyllotreta cruciferae", "black,metallic blue"),
         _s("crucifer flea beetle", "Phyllotreta atra", "black"),
         _s("cabbage stem flea beetle", "Psylliodes chrysocephala", "metallic blue,metallic green,black"))),
     Group("weevil", ("weevil", "snout beetle", "curculionid"), (2.5, 9.0), (
-        _s("vine weevil", "Otiorhynchus sulcatus", "black,dark grey,dark brown"), _s("rice weevil", "Sitophilus oryzae", _BROWN),
-        _s("boll weevil", "Anthonomus grandis", "brown,reddish brown,grey"), _s("pea leaf weevil", "Sitona lineatus", "grey,brown,tan"),
+        _s("vine weevil", "Otiorhynchus sulcatus", "black,dark grey,dark brown"),
+        _s("rice weevil", "Sitophilus oryzae", _BROWN),
+        _s("boll weevil", "Anthonomus grandis", "brown,reddish brown,grey"),
+        _s("pea leaf weevil", "Sitona lineatus", "grey,brown,tan"),
         _s("strawberry blossom weevil", "Anthonomus rubi", "black,dark grey"))),
     Group("lacewing", ("lacewing", "green lacewing", "aphid lion", "neuropteran"), (8.0, 14.0), (
-        _s("common green lacewing", "Chrysoperla carnea", "green,light green"), _s("brown lacewing", "Micromus angulatus", "brown,tan"))),
-    Group("parasitoid wasp", ("parasitoid wasp", "parasitic wasp", "parasitoid", "braconid wasp", "chalcid wasp", "ichneumon wasp"), (0.8, 4.5), (
-        _s("whitefly parasitoid", "Encarsia formosa", "black,yellow"), _s("aphid parasitoid", "Aphidius colemani", "black,brown,dark brown"),
-        _s("aphid parasitoid", "Aphidius ervi", "black,dark brown"), _s("leafminer parasitoid", "Diglyphus isaea", "metallic green,black"),
+        _s("common green lacewing", "Chrysoperla carnea", "green,light green"),
+        _s("brown lacewing", "Micromus angulatus", "brown,tan"))),
+    Group("parasitoid wasp", ("parasitoid wasp", "parasitic wasp", "parasitoid", "braconid wasp",
+        "chalcid wasp", "ichneumon wasp"), (0.8, 4.5), (
+        _s("whitefly parasitoid", "Encarsia formosa", "black,yellow"),
+        _s("aphid parasitoid", "Aphidius colemani", "black,brown,dark brown"),
+        _s("aphid parasitoid", "Aphidius ervi", "black,dark brown"),
+        _s("leafminer parasitoid", "Diglyphus isaea", "metallic green,black"),
         _s("whitefly parasitoid", "Eretmocerus eremicus", "yellow"))),
     Group("wasp", ("wasp", "yellowjacket", "yellow jacket", "vespid wasp", "social wasp"), (10.0, 17.0), (
         _s("common wasp", "Vespula vulgaris", "yellow"), _s("German wasp", "Vespula germanica", "yellow"),
@@ -152,12 +163,15 @@ _TABLE = (
     Group("bee", ("bee", "honey bee", "honeybee", "bumblebee", "bumble bee"), (9.0, 16.0), (
         _s("western honey bee", "Apis mellifera"), _s("buff-tailed bumblebee", "Bombus terrestris"))),
     Group("ant", ("ant", "worker ant", "formicid", "garden ant"), (2.5, 7.0), (
-        _s("black garden ant", "Lasius niger", "black,dark brown"), _s("red ant", "Myrmica rubra", "red,reddish brown"),
+        _s("black garden ant", "Lasius niger", "black,dark brown"),
+        _s("red ant", "Myrmica rubra", "red,reddish brown"),
         _s("Argentine ant", "Linepithema humile", "brown,dark brown"))),
     Group("spider", ("spider", "arachnid", "house spider", "crab spider"), (2.5, 8.0), (
-        _s("money spider", "Linyphiidae", "black,dark brown,brown"), _s("jumping spider", "Salticidae", feature=""),)),
+        _s("money spider", "Linyphiidae", "black,dark brown,brown"),
+        _s("jumping spider", "Salticidae", feature=""),)),
     Group("grasshopper", ("grasshopper", "locust", "cricket", "katydid", "orthopteran"), (12.0, 32.0), (
-        _s("migratory locust", "Locusta migratoria", "brown,tan,green,olive"), _s("meadow grasshopper", "Chorthippus parallelus", "green,light green"))),
+        _s("migratory locust", "Locusta migratoria", "brown,tan,green,olive"),
+        _s("meadow grasshopper", "Chorthippus parallelus", "green,light green"))),
 )  # fmt: skip
 
 GROUPS: dict[str, Group] = {group.name: group for group in _TABLE}

@@ -126,12 +126,20 @@ class Sketch:
         scaled = tuple(np.array([(u * length, v * width / 2) for u, v in vein], np.float32) for vein in veins)
         self.operations.append(
             Part(
-                root, angle, length, upper * (width / 2), lower * (width / 2), self._painted(paint), scaled,
-                vein_width, self._tint(vein_colour), fringe,
+                root,
+                angle,
+                length,
+                upper * (width / 2),
+                lower * (width / 2),
+                self._painted(paint),
+                scaled,
+                vein_width,
+                self._tint(vein_colour),
+                fringe,
             )
-        )  # fmt: skip
+        )
 
-    def line(self, points: Sequence[tuple[float, float]], width: float, colour: Sequence[float]) -> None:
+    def line(self, points: Sequence[Sequence[float]] | np.ndarray, width: float, colour: Sequence[float]) -> None:
         """Add one polyline."""
         self.operations.append(Line((np.asarray(points, np.float32),), width, self._tint(colour)))
 
@@ -145,13 +153,11 @@ class Sketch:
         if self.tone == 1.0:
             return paint
         marks = tuple((where, self._tint(colour), strength) for where, colour, strength in paint.marks)
-        return Paint(
-            self._tint(paint.colour), marks, paint.relief, paint.gloss, paint.alpha, paint.grain, paint.rim
-        )
+        return Paint(self._tint(paint.colour), marks, paint.relief, paint.gloss, paint.alpha, paint.grain, paint.rim)
 
     def bounds(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and highest x and y, each (2,), after a 2x2 matrix."""
-        clouds = []
+        clouds: list[np.ndarray] = []
         for operation in self.operations:
             if isinstance(operation, Line):
                 clouds.extend(operation.points)
@@ -160,7 +166,9 @@ class Sketch:
         points = np.concatenate(clouds) @ matrix.T
         return points.min(axis=0), points.max(axis=0)
 
-    def rasterise(self, matrix: np.ndarray, long_side: float, light: float, grain: np.ndarray) -> np.ndarray:
+    def rasterise(
+        self, matrix: np.ndarray, long_side: float, light: float, grain: np.ndarray, scale: float | None = None
+    ) -> np.ndarray:
         """Draw at a size.
 
         Parameters
@@ -173,6 +181,8 @@ class Sketch:
             Direction the light comes from, radians in the image.
         grain : numpy.ndarray
             (h, w) float32 noise around zero, used as surface texture.
+        scale : float, optional
+            Pixels per body length, instead of `long_side`.
 
         Returns
         -------
@@ -180,7 +190,7 @@ class Sketch:
             (h, w, 4) float32, premultiplied colours in 0..255, alpha in 0..1.
         """
         low, high = self.bounds(matrix)
-        scale = long_side / float((high - low).max())
+        scale = scale or long_side / float((high - low).max())
         matrix = matrix * scale
         offset = -low * scale + 3.0
         width, height = np.ceil((high - low) * scale + 6).astype(int)
@@ -202,9 +212,9 @@ def _outline(part: Part) -> np.ndarray:
     c, s = np.cos(part.angle), np.sin(part.angle)
     across = np.concatenate([part.upper[index], -part.lower[index]])
     along = np.concatenate([along, along])
-    return np.stack(
-        [part.root[0] + along * c - across * s, part.root[1] + along * s + across * c], axis=1
-    ).astype(np.float32)
+    return np.stack([part.root[0] + along * c - across * s, part.root[1] + along * s + across * c], axis=1).astype(
+        np.float32
+    )
 
 
 def _draw_part(
@@ -234,7 +244,9 @@ def _draw_part(
     u, t = u[inside], v[inside] / half[inside]
     paint = part.paint
     local_light = to_pixels.T @ np.array([np.cos(light), np.sin(light)]) / scale
-    slope = t * np.float32(local_light[1] * paint.relief) + (2 * u - 1) * np.float32(local_light[0] * 0.5 * paint.relief)
+    slope = t * np.float32(local_light[1] * paint.relief) + (2 * u - 1) * np.float32(
+        local_light[0] * 0.5 * paint.relief
+    )
     facing = 1 - t * t
     shade = 1 - paint.relief * (0.55 - 0.6 * facing) + 0.55 * slope
     texture = grain[y0 % 64 : y0 % 64 + roi.shape[0], x0 % 64 : x0 % 64 + roi.shape[1]]
@@ -270,9 +282,14 @@ def _draw_veins(
     if part.veins:
         web = np.zeros(inside.shape, np.uint8)
         cv2.polylines(
-            web, [np.round((vein @ to_pixels.T + root) * 8).astype(np.int32) for vein in part.veins], False, 1,
-            thickness, cv2.LINE_8, 3,
-        )  # fmt: skip
+            web,
+            [np.round((vein @ to_pixels.T + root) * 8).astype(np.int32) for vein in part.veins],
+            False,
+            1,
+            thickness,
+            cv2.LINE_8,
+            3,
+        )
         on = (web > 0) & inside
         strength = np.float32(0.75)
         under = roi[on] * (1 - strength)
