@@ -168,6 +168,8 @@ def _gather(
     for at in evaluated:
         warnings += _size_warning(found_at[at], sizes.get(found_at[at]), truth.sizes[at])
     photo = place[boxes.photo_index]
+    if not isinstance(predictions, Detections):
+        warnings += _reach_warnings(replace(boxes, photo_index=photo), truth)
     boxes = replace(boxes, photo_index=photo)[np.isin(photo, evaluated)].ranked()
     return boxes, label_names, evaluated, failed, warnings
 
@@ -347,6 +349,17 @@ def _per_photo(boxes: Boxes, insects: Annotations, evaluated: Sequence[int]) -> 
     return [
         {"photo": insects.file_names[at], "insects": int(n), "counted": int(p)}
         for at, n, p in zip(evaluated, labelled, predicted, strict=True)
+    ]
+
+
+def _reach_warnings(boxes: Boxes, truth: Annotations) -> list[str]:
+    """Photos with boxes outside the size that they were labelled with; regions do not carry their photo's size."""
+    size = truth.sizes[boxes.photo_index]
+    outside = (boxes.photo_index >= 0) & size.all(axis=1) & (boxes.xyxy[:, 2:] > size + 1).any(axis=1)
+    return [
+        f"{truth.file_names[at]}: boxes reach beyond the {truth.sizes[at][0]} x {truth.sizes[at][1]} pixels with which "
+        "it was labelled; labelled in raw pixel order? then use --raw-orientation"
+        for at in np.unique(boxes.photo_index[outside])
     ]
 
 
