@@ -162,7 +162,7 @@ def _builtin() -> Path:
 
 def _check_name(name: str) -> None:
     """Refuse what is neither a folder nor of the form of a hub name."""
-    if Path(name).expanduser().is_dir() or hub.is_hub_name(name.removeprefix(OPEN_CLIP_PREFIX)):
+    if (name and Path(name).expanduser().is_dir()) or hub.is_hub_name(name.removeprefix(OPEN_CLIP_PREFIX)):
         return
     names = ", ".join(info.name for info in _known())
     raise ModelError(f"no encoder is called {name!r} and there is no such folder; known are {names}, and any hub name")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
-from agri_clip.encoders.hub import OPEN_CLIP, ensure, fingerprint, weight_files
+from agri_clip.encoders.hub import OPEN_CLIP, ensure, fingerprint
 from agri_clip.errors import ModelError
 
 if TYPE_CHECKING:
@@ -47,9 +47,8 @@ class OpenClipEncoder(DualEncoder):
         self.folder = ensure(name.removeprefix("hf-hub:"), OPEN_CLIP)
         source = f"local-dir:{self.folder}"
         try:
-            model, _, self._transform = open_clip.create_model_and_transforms(source, load_weights=False)
-            # strict: a weight that is missing would stay a random number.
-            open_clip.load_checkpoint(model, str(self.folder / weight_files(self.folder, OPEN_CLIP)[0]), strict=True)
+            # Takes the safetensors weights that `ensure` found; strictly, so that none stays a random number.
+            model, _, self._transform = open_clip.create_model_and_transforms(source)
             self._tokenizer = open_clip.get_tokenizer(source)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
@@ -75,15 +74,17 @@ class OpenClipEncoder(DualEncoder):
 
         limit = self._tokenizer.context_length
         for text in texts:
-            # One token more than the model reads shows whether something would be left out.
-            if (self._tokenizer([text], context_length=limit + 1)[0, limit:] != self._padding).any():
-                message = f"{self.name} reads {limit} tokens and leaves out the end of this prompt: {text!r}"
+            length = self._token_count(text)
+            if length > limit:
+                message = (
+                    f"{self.name} reads {limit} tokens and leaves out the end of this prompt of {length}: {text!r}"
+                )
                 warnings.warn(message, TruncatedTextWarning, stacklevel=3)
         with torch.inference_mode():
             return self._model.encode_text(self._tokenizer(list(texts)).to(self.device))
 
-    @property
-    def _padding(self) -> int:
-        """The id that fills up a text; open_clip's own tokenizer has no attribute for it and uses 0."""
+    def _token_count(self, text: str) -> int:
+        """Tokens of a text with its start and its end."""
         inner = getattr(self._tokenizer, "tokenizer", None)
-        return getattr(inner, "pad_token_id", None) or 0
+        # open_clip's own tokenizer adds start and end only when it fills up to the full length.
+        return len(inner(text)["input_ids"]) if inner is not None else len(self._tokenizer.encode(text)) + 2
