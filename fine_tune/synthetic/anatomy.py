@@ -335,3 +335,19 @@ def clear_wings(
                 vein_width,
                 mirrored=side > 0 or pose.side,
             )
+
+
+TAPER = profile(0.25, 0.8, 1.0, 0.95, 0.75, blunt=2.5)
+
+
+def abdomen_angle(rng: np.random.Generator, pose: Pose, droop: float = 0.0) -> float:
+    """Return how far an abdomen is bent, radians; `droop` is its mean in side view."""
+    return float(rng.normal(droop if pose.side else 0, 0.3 if pose.crumpled else 0.07))
+
+
+def tail(
+    sketch: Sketch, start: float, length: float, width: float, paint: Paint, angle: float, shape: np.ndarray = TAPER
+) -> None:
+    """Draw an abdomen from its front end `start`, turned by `angle` about it."""
+    centre = (start - np.cos(angle) * length / 2, -np.sin(angle) * length / 2)
+    sketch.body((float(centre[0]), float(centre[1])), length, width, paint, shape, angle)

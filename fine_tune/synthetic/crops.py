@@ -7,17 +7,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fine_tune.synthetic import backgrounds, beetles, bugs, flies
+from fine_tune.synthetic import backgrounds
 from fine_tune.synthetic.anatomy import PALETTE, Look, Pose
 from fine_tune.synthetic.camera import Shot, choose_shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, paste
 from fine_tune.synthetic.groups import GROUP_NAMES, NONE
+from fine_tune.synthetic.insects import DRAWERS
 from fine_tune.synthetic.sketch import Sketch
 
 # Wax and scales shed glue: these stay pale on a card where a bare body turns dark.
 _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "lacewing": 0.5}
-
-DRAWERS = {**flies.DRAWERS, **bugs.DRAWERS, **beetles.DRAWERS}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What the renderer promises: the same seed gives the same picture, the words fit the picture, the truth fits the pixels."""
+"""What the renderer promises: one seed, one picture; the words fit the picture; the truth fits the pixels."""
 
 from __future__ import annotations
 

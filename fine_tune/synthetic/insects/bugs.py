@@ -1,4 +1,4 @@
-"""Sap suckers and the wingless: aphids, whiteflies, thrips, bugs, hoppers, mealybugs, mites, spiders."""
+"""Sap suckers that are soft or small: aphids, whiteflies, psyllids, mealybugs, and thrips."""
 
 from __future__ import annotations
 
@@ -27,7 +27,6 @@ from fine_tune.synthetic.anatomy import (
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
 PEAR = profile(0.45, 0.95, 1.0, 0.8, 0.5, blunt=2.4)
-ROOF = profile(0.7, 1.0, 0.95, 0.8, 0.55, blunt=4)
 WHITE_UPPER = profile(0.35, 0.7, 0.95, 1.0, 0.85, blunt=2.6)
 WHITE_LOWER = profile(0.35, 0.65, 0.85, 0.85, 0.7, blunt=2.6)
 
@@ -236,156 +235,6 @@ def psyllid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Cicadellidae: wedge-shaped, blunt triangular head, opaque wings folded lengthwise, bristle antennae."""
-    name = pick(rng, "green,light green,yellow,brown,green,tan,pale yellow,olive")
-    colour = tone(rng, name)
-    kind = pick(rng, "plain,plain,striped,spotted,mottled")
-    dark = tone(rng, pick(rng, "dark brown,black,red,dark green"))
-    count = legs(sketch, rng, pose, mix(colour, (200, 190, 120), 0.4), (0.3, 0.2, 0.05), 0.14, 0.34, 0.028, 1.6)
-    slim = rng.uniform(0.23, 0.3)
-    sketch.body((-0.05, 0), 0.6, slim * 0.8, Paint(mix(colour, (90, 80, 40), 0.5), (rings(6, 0.4),)))
-    marks = {
-        "plain": (),
-        "striped": (stripes(2, dark, 0.4),),
-        "mottled": (mottle(rng, dark, 0.6),),
-        "spotted": (spots([(0.3, 0.4, 0.07), (0.6, 0.4, 0.07), (0.8, -0.3, 0.06), (0.5, -0.4, 0.06)], dark, 5),),
-    }[kind]
-    paint = Paint(colour, marks, relief=0.45, gloss=0.15, alpha=float(rng.choice([1, 1, 0.8])))
-    wing = profile(0.55, 1, 0.95, 0.8, 0.6, blunt=4)
-    spread = {"folded": 2.0, "half": 16.0, "open": 50.0}[pose.wings]
-    if pose.side:
-        spread = 0.0
-    for side in (1, -1):
-        angle = float(np.deg2rad(180 - side * (spread + abs(rng.normal(0, 10 if pose.crumpled else 1.2)))))
-        sketch.wing(
-            (0.26, side * slim * 0.22),
-            0.84,
-            slim * 0.62,
-            angle,
-            paint,
-            wing,
-            wing * 0.8,
-            [[(0.05, 0), (0.9, 0.1)], [(0.1, -0.4), (0.8, -0.3)]],
-            darker(colour, 0.75),
-            0.01,
-            mirrored=side > 0,
-        )
-    sketch.body(
-        (0.28, 0),
-        0.17,
-        slim,
-        Paint(colour, (spots([(0.5, 0.4, 0.12), (0.5, -0.4, 0.12)], dark, 1.2),) if kind == "spotted" else ()),
-        profile(0.9, 1, 0.9, blunt=3),
-    )
-    sketch.body((0.24, 0), 0.12, slim * 0.5, Paint(darker(colour, 0.8)), profile(0.1, 0.5, 1, blunt=6))
-    point = rng.uniform(0.25, 0.6)
-    sketch.body(
-        (0.4, 0), 0.2, slim * 1.02, Paint(mix(colour, (230, 220, 120), 0.2)), profile(1, 1, 0.75, point, blunt=3)
-    )
-    eyes(sketch, (0.37, 0), slim * 0.9, 0.075, tone(rng, pick(rng, "black,reddish brown,white,grey")), pose, 0.06)
-    antennae(sketch, rng, (0.45, 0), 0.12, 0.01, darker(colour), "bristle", 40)
-    return Look(
-        [name], kind, ["wedge-shaped", "narrow"], "opaque", 4, count, "short", "bristle-like", ["spiny hind legs"]
-    )
-
-
-def _half_wings(sketch: Sketch, rng: np.random.Generator, pose: Pose, paint: Paint, broad: float, front: float) -> None:
-    """Draw leathery fore wings whose rear third is a membrane, crossed over the back."""
-    spread = {"folded": 0.0, "half": 14.0, "open": 45.0}[pose.wings]
-    length = front + 0.5
-    leather = profile(0.7, 1, 1, 0.9, blunt=4)
-    film = Paint(tone(rng, pick(rng, "dark brown,grey,tan,dark grey")), relief=0.15, alpha=0.65, rim=0.2)
-    for side in (1, -1):
-        turn = np.deg2rad(180 - side * (spread + rng.normal(0, 6 if pose.crumpled else 1)))
-        root = (front, side * broad * 0.24)
-        tip = (root[0] + np.cos(turn) * length * 0.58, root[1] * 0.7 + np.sin(turn) * length * 0.58)
-        sketch.wing(
-            tip,
-            length * 0.45,
-            broad * 0.62,
-            float(turn),
-            film,
-            profile(0.8, 1, 0.9, 0.6, blunt=2.5),
-            profile(0.8, 1, 0.9, 0.6, blunt=2.5),
-            [[(0.1, 0), (0.8, 0.2)]],
-            (60, 46, 34),
-            0.01,
-        )
-        sketch.wing(
-            root, length * 0.72, broad * 0.54, float(turn), paint, leather, leather * 0.95, (), mirrored=side > 0
-        )
-
-
-def plant_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Miridae: elongate oval, pale triangle between the wings, long antennae and legs."""
-    name = pick(rng, "green,brown,light green,reddish brown,tan,olive,black")
-    colour = tone(rng, name)
-    dark = darker(colour, 0.5)
-    limb = mix(colour, (110, 90, 50), 0.35)
-    count = legs(sketch, rng, pose, limb, (0.26, 0.16, 0.04), 0.18, rng.uniform(0.55, 0.75), 0.028, 1.35)
-    broad = rng.uniform(0.27, 0.38)
-    sketch.body((-0.05, 0), 0.75, broad * 0.9, Paint(dark))
-    mottled = rng.random() < 0.4
-    _half_wings(sketch, rng, pose, Paint(colour, (mottle(rng, dark, 0.6),) if mottled else (), gloss=0.12), broad, 0.22)
-    pale = tone(rng, pick(rng, "cream,pale yellow,light green,tan"))
-    sketch.body((0.13, 0), 0.18, broad * 0.5, Paint(mix(colour, pale, 0.75)), profile(0.05, 0.5, 1, blunt=8))
-    sketch.body(
-        (0.27, 0), 0.18, broad * 0.85, Paint(colour, (region(0, 0.2, dark, 0.5),)), profile(1, 0.9, 0.65, blunt=5)
-    )
-    sketch.body((0.4, 0), 0.12, 0.16, Paint(darker(colour, 0.85)), profile(1, 1, 0.7, blunt=2.5))
-    eyes(sketch, (0.39, 0), 0.17, 0.07, (40, 22, 18), pose)
-    antennae(sketch, rng, (0.44, 0), rng.uniform(0.6, 0.85), 0.02, limb, "thread", 40)
-    return Look(
-        [name],
-        "mottled" if mottled else "plain",
-        ["elongated oval"],
-        "half-leathery",
-        4,
-        count,
-        "long",
-        "long",
-        ["a pale triangle on the back"],
-    )
-
-
-def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Pentatomidae: broad shield with shoulders, large triangle, membrane at the rear, banded edge."""
-    name = pick(rng, "green,brown,tan,green,dark brown,grey,black,reddish brown")
-    colour = tone(rng, name)
-    dark = tone(rng, pick(rng, "black,dark brown"))
-    count = legs(sketch, rng, pose, mix(colour, dark, 0.3), (0.24, 0.1, -0.04), 0.4, rng.uniform(0.42, 0.52), 0.034)
-    broad = rng.uniform(0.56, 0.68)
-    pale = mix(colour, (225, 210, 170), 0.6)
-    sketch.body(
-        (-0.08, 0), 0.8, broad, Paint(dark, (bands(9, pale, 0.5),), relief=0.3), profile(0.35, 0.8, 1, 1, 0.9, blunt=3)
-    )
-    harlequin = name in ("black", "reddish brown") and rng.random() < 0.7
-    bright = tone(rng, pick(rng, "orange,red"))
-    marks = (mottle(rng, bright, 1.0, 6),) if harlequin else (mottle(rng, darker(colour, 0.65), 0.6, 20),)
-    paint = Paint(colour, marks, relief=0.4, grain=0.18)
-    _half_wings(sketch, rng, pose, paint, broad * 0.86, 0.18)
-    sketch.body((-0.02, 0), 0.48, broad * 0.6, paint, profile(0.2, 0.45, 0.8, 1, blunt=8))
-    if rng.random() < 0.4:
-        for y in (-0.16, 0, 0.16):
-            sketch.body((0.19, y), 0.035, 0.035, Paint(pale))
-    sketch.body((0.27, 0), 0.22, broad * rng.uniform(1.0, 1.12), paint, profile(0.85, 1, 0.7, 0.5, blunt=4))
-    sketch.body((0.42, 0), 0.15, 0.24, paint, profile(1, 0.95, 0.75, blunt=3))
-    eyes(sketch, (0.38, 0), 0.25, 0.05, (40, 22, 18), pose)
-    antennae(sketch, rng, (0.45, 0), 0.4, 0.022, mix(colour, dark, 0.5), "thread", 42)
-    return Look(
-        [name] if not harlequin else ["black", "orange"],
-        "spotted" if harlequin else "mottled",
-        ["shield-shaped", "broad"],
-        "half-leathery",
-        4,
-        count,
-        "medium",
-        "medium",
-        ["a large triangle on the back"],
-    )
-
-
 def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     """Pseudococcidae: oval, segmented, dusted with white wax, wax threads around the edge."""
     name = pick(rng, "white,white,white,pink,pale grey,cream")
@@ -436,100 +285,10 @@ def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-def mite(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Acari: one round unsegmented body, eight short legs, no antennae, often two dark patches."""
-    name = pick(rng, "red,orange,pale yellow,light green,reddish brown,brown,cream")
-    colour = tone(rng, name)
-    limb = mix(colour, (235, 220, 170), rng.uniform(0.1, 0.5))
-    pose = Pose(False, pose.wings, pose.crumpled, pose.missing_leg, pose.curl)
-    count = legs(sketch, rng, pose, limb, (0.3, 0.18, -0.05, -0.2), 0.36, rng.uniform(0.36, 0.55), 0.042, 1.0)
-    broad = rng.uniform(0.52, 0.72)
-    patches = rng.random() < 0.5
-    dark = tone(rng, pick(rng, "dark brown,dark green,black"))
-    marks = (
-        (spots([(0.5, 0.5, 0.1), (0.5, -0.5, 0.1)], dark, 2.6),)
-        if patches
-        else (mottle(rng, darker(colour, 0.7), 0.5),)
-    )
-    sketch.body((-0.03, 0), 0.82, broad, Paint(colour, marks, gloss=0.25), profile(0.8, 1, 1, 0.75, 0.5, blunt=2.2))
-    sketch.body((0.38, 0), 0.14, 0.12, Paint(darker(colour, 0.9)))
-    if rng.random() < 0.5:
-        fuzz = [np.array([(x, y), (x - 0.1, y * 1.35)]) for x in (-0.3, -0.1, 0.1) for y in (-0.16, 0.16)]
-        sketch.lines(fuzz, 0.01, mix(colour, (240, 235, 220), 0.6))
-    return Look(
-        [name],
-        "spotted" if patches else "plain",
-        ["round", "globular"],
-        "none",
-        0,
-        count,
-        "short",
-        "none",
-        ["two dark spots"] if patches else ["a single round body"],
-    )
-
-
-def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Araneae: two parts, eight long jointed legs, palps, no antennae, no wings."""
-    name = pick(rng, "brown,dark brown,black,tan,grey,green,pale yellow,reddish brown")
-    colour = tone(rng, name)
-    reach = rng.uniform(0.8, 1.7)
-    jumping = rng.random() < 0.2
-    striped = rng.random() < 0.4
-    pose = Pose(False, pose.wings, pose.crumpled, pose.missing_leg, pose.curl)
-    count = legs(
-        sketch,
-        rng,
-        pose,
-        darker(colour, 0.9),
-        (0.3, 0.24, 0.16, 0.08),
-        0.2,
-        0.6 if jumping else reach,
-        0.04,
-        0.95,
-        banded=darker(colour, 0.5) if striped else None,
-    )
-    dark = darker(colour, 0.5)
-    marks = (
-        (mottle(rng, dark, 0.7), stripes(1, mix(colour, (240, 230, 200), 0.5), 0.2))
-        if striped
-        else (mottle(rng, dark, 0.5),)
-    )
-    sketch.body(
-        (-0.2, 0), 0.58, rng.uniform(0.32, 0.5), Paint(colour, marks, gloss=0.15), profile(0.6, 1, 1, 0.7, blunt=2.3)
-    )
-    sketch.body(
-        (0.2, 0),
-        0.36,
-        0.32 if jumping else 0.26,
-        Paint(darker(colour, 0.85), (stripes(1, dark, 0.3),)),
-        profile(1, 1, 0.7, blunt=2.5),
-    )
-    for side in (1, -1):
-        sketch.line([(0.36, side * 0.05), (0.46, side * 0.1), (0.52, side * 0.05)], 0.035, colour)
-        sketch.body((0.33, side * 0.04), 0.03, 0.03, Paint((10, 10, 10)))
-    return Look(
-        [name],
-        "mottled" if striped else "plain",
-        ["two-part"],
-        "none",
-        0,
-        count,
-        "short" if jumping else "very long",
-        "none",
-        ["eight legs", "a round abdomen"],
-    )
-
-
 DRAWERS = {
     "aphid": aphid,
     "whitefly": whitefly,
     "thrips": thrips,
     "psyllid": psyllid,
-    "leafhopper": leafhopper,
-    "plant bug": plant_bug,
-    "stink bug": stink_bug,
     "mealybug": mealybug,
-    "mite": mite,
-    "spider": spider,
 }
