@@ -7,7 +7,7 @@ nothing is left out.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -43,6 +43,11 @@ MIN_EDGE = 0.7
 EDGE_CONTRAST = 10.0
 # Room round the edge as a share of the photo's long side: insects that overlap the edge are not lost.
 MARGIN = 0.006
+# How much more colourful, in CIELAB chroma, a card is than a table; yellow and blue cards have 40 to 90.
+COLOURED = 20.0
+# A tag on a coloured card is paler than this in CIELAB, and covers at least this share of the card.
+TAG_CHROMA = 14.0
+TAG_SHARE = 0.008
 # Bars that fit a photo into another format are no lighter than this, after JPEG.
 BLACK = 12
 # Measured against known proportions of the card: nearer than this means that the whole card is seen.
@@ -63,15 +68,18 @@ class Card:
         Whether side i, from corner i to corner i + 1, is an edge that the photo shows; False where the photo ends.
     confidence : float
         0 to 1: how well it fills the quadrilateral times how much of its edge is a clear change of colour.
+    tags : tuple of ndarray, shape (k, 2), float32
+        Outlines of white paper tags stuck on a coloured card.
     """
 
     polygon: np.ndarray
     corners: np.ndarray
     sides_seen: tuple[bool, bool, bool, bool]
     confidence: float
+    tags: tuple[np.ndarray, ...] = ()
 
     def contains(self, boxes: np.ndarray) -> np.ndarray:
-        """Which boxes lie on the card: their centre does, or half of their area.
+        """Which boxes lie on the card, and not on a tag stuck on it: their centre does, or half of their area.
 
         Parameters
         ----------
@@ -83,12 +91,14 @@ class Card:
         ndarray, shape (n,), bool
         """
         boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+        x, y = (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2
+        rectangles = shapely.box(*boxes.T)
         card = shapely.Polygon(self.polygon)
         shapely.prepare(card)
-        centre_inside = shapely.intersects_xy(card, (boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2)
-        rectangles = shapely.box(*boxes.T)
         shared = shapely.area(shapely.intersection(rectangles, card))
-        return centre_inside | (shared >= 0.5 * np.maximum(shapely.area(rectangles), 1e-9))
+        on_card = shapely.intersects_xy(card, x, y) | (shared >= 0.5 * np.maximum(shapely.area(rectangles), 1e-9))
+        tags = shapely.unary_union([shapely.Polygon(tag) for tag in self.tags])
+        return on_card & ~shapely.contains_xy(tags, x, y)
 
     def mm_per_pixel(self, width_mm: float, height_mm: float) -> float | None:
         """Scale from the card's known size; None where the photo shows too little of the card to tell.
@@ -154,22 +164,53 @@ def find_card(photo: Photo) -> Card | None:
     # Insects and print go, edges stay.
     small = cv2.medianBlur(np.ascontiguousarray(small[top:bottom, left:right]), 7)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
-    best: tuple[float, Card] | None = None
-    for mask in _areas_of_like_colour(lab):
-        for area in _solid_parts(mask):
-            found = _judge(area, lab)
-            if found is not None and (best is None or found[0] > best[0]):
-                best = found
-    if best is None:
+    found = [_judge(area, lab) for mask in _areas_of_like_colour(lab) for area in _solid_parts(mask)]
+    cards = [card for _, card in sorted((f for f in found if f is not None), key=lambda f: -f[0])]
+    if not cards:
         return None
-    card = best[1]
+    card = _with_neighbours(cards)
     shift = np.array([left, top], np.float32)
     stretch = np.array([photo.width / size[0], photo.height / size[1]], np.float32)
     outline = shapely.Polygon((card.polygon + shift) * stretch)
     outline = outline.buffer(MARGIN * max(photo.width, photo.height), join_style="mitre")
     outline = shapely.intersection(outline, shapely.box(0, 0, photo.width, photo.height))
     polygon = shapely.get_coordinates(outline.exterior)[:-1].astype(np.float32)
-    return Card(polygon, (card.corners + shift) * stretch, card.sides_seen, card.confidence)
+    tags = tuple(((tag + shift) * stretch).astype(np.float32) for tag in _find_tags(card.polygon, lab))
+    return Card(polygon, (card.corners + shift) * stretch, card.sides_seen, card.confidence, tags)
+
+
+def _with_neighbours(cards: list[Card]) -> Card:
+    """The best card; its outline takes in others that lie beside it, whose insects would be lost otherwise."""
+    best = cards[0]
+    own = shapely.Polygon(best.polygon)
+    whole = own
+    for card in cards[1:]:
+        other = shapely.Polygon(card.polygon)
+        apart = own.intersection(other).area < 0.05 * other.area
+        if apart and sum(card.sides_seen) >= 3 and other.area > 0.3 * own.area and card.confidence > 0.85:
+            whole = whole.union(other)
+    if whole is own:
+        return best
+    outline = shapely.get_coordinates(whole.convex_hull.exterior)[:-1].astype(np.float32)
+    return replace(best, polygon=outline)
+
+
+def _find_tags(hull: np.ndarray, lab: np.ndarray) -> list[np.ndarray]:
+    """Quadrilaterals (4, 2) of white paper tags on a coloured card, in pixels of the small copy."""
+    inside = np.zeros(lab.shape[:2], np.uint8)
+    cv2.fillConvexPoly(inside, np.round(hull).astype(np.int32), 1)
+    chroma = np.linalg.norm(lab[..., 1:], axis=2)
+    of_card = np.median(chroma[inside > 0])
+    if of_card < TAG_CHROMA * 3:
+        return []
+    pale = (inside > 0) & (chroma < TAG_CHROMA) & (lab[..., 0] > np.median(lab[inside > 0, 0]))
+    pale = cv2.morphologyEx(pale.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((7, 7), np.uint8))  # writing on it
+    tags = []
+    for contour in cv2.findContours(pale, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]:
+        rectangle = cv2.minAreaRect(contour)
+        if cv2.contourArea(contour) > max(TAG_SHARE * inside.sum(), MIN_FILL * np.prod(rectangle[1])):
+            tags.append(cv2.boxPoints(rectangle))
+    return tags
 
 
 def _without_bars(small: np.ndarray) -> tuple[int, int, int, int]:
@@ -271,9 +312,10 @@ def _is_leaf_green(colour: np.ndarray) -> bool:
 def _bounded(seen: tuple[bool, ...], share: float, contrast: float) -> bool:
     """Whether enough sides are seen to tell the card from its surroundings.
 
-    The table beside a card that runs off the photo is a neat rectangle too, with one side seen.
+    The table beside a card that runs off the photo is a neat rectangle too, with one side seen; so one side is enough
+    only for a large coloured area on paler ground.
     """
-    return sum(seen) >= 2 or (sum(seen) == 1 and share > 0.6 and contrast > 0)
+    return sum(seen) >= 2 or (sum(seen) == 1 and share > 0.6 and contrast > COLOURED)
 
 
 def _sides_seen(corners: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -96,6 +96,24 @@ def test_a_card_of_any_colour_is_found(colour, ground, corners):
     assert agreement(card, corners, photo) > 0.9
 
 
+def test_of_two_cards_side_by_side_neither_is_left_out():
+    left, right = [(100, 150), (460, 150), (460, 1050), (100, 1050)], [(540, 150), (900, 150), (900, 1050), (540, 1050)]
+    ground = put_card(table((215, 212, 205)), left, YELLOW).pixels
+    card = find_card(put_card(ground, right, BLUE))
+    boxes = np.array([[270, 600, 290, 620], [720, 600, 740, 620], [480, 1200, 500, 1220]])
+    assert card.contains(boxes).tolist() == [True, True, False]
+    assert card.mm_per_pixel(100, 250) == pytest.approx(100 / 360, rel=0.03)
+
+
+def test_a_white_tag_stuck_on_the_card_is_left_out():
+    photo = put_card(table((150, 148, 140)), UPRIGHT, YELLOW)
+    pixels = photo.pixels.copy()
+    cv2.rectangle(pixels, (340, 200), (520, 270), (245, 245, 245), -1)
+    cv2.putText(pixels, "A 5", (370, 250), 0, 1.2, (40, 40, 120), 3)
+    card = find_card(Photo(pixels, "tagged.png"))
+    assert card.contains(np.array([[380, 225, 410, 250], [600, 225, 630, 250]])).tolist() == [False, True]
+
+
 def hand() -> Photo:
     """A card held at its lower end."""
     photo = put_card(leaves(), UPRIGHT, YELLOW)
