@@ -17,7 +17,7 @@ import numpy as np
 from agri_clip.detections import BACKGROUND, FOUND, Detections
 from agri_clip.errors import DataError
 from agri_clip.exports.coco import Annotations
-from agri_clip.exports.files import printable, write_text
+from agri_clip.exports.files import printable, thresholds, write_text
 from agri_clip.matching import (
     MATCH_IOU,
     SIZES,
@@ -78,20 +78,22 @@ def evaluate(
     counts_of = {"photos": len(evaluated), "insects": int((~insects.crowd).sum()), "boxes": len(boxes)}
     neutral = neutral_boxes(boxes, insects, ignore_unmatched)
     judged = boxes[~neutral]
+    ap, ap50 = average_precision(judged, insects)
     result: dict[str, Any] = {
+        "ap": figure(ap[0, 0]),
+        "ap50": figure(ap50[0, 0]),
         **_agnostic(judged, insects, evaluated),
         **counts_of,
         "boxes_per_insect": ratio(len(boxes), counts_of["insects"]),
         "ignored_boxes": int(neutral.sum()),
-        "threshold": threshold,
+        "threshold": _threshold_used(predictions, threshold),
         "match_iou": MATCH_IOU,
         "ignore_unmatched": ignore_unmatched,
         "recall_by_boxes": recall_by_boxes(boxes, insects),
-        "by_size": _by_size(judged, insects),
+        "by_size": _by_size(judged, insects, ap[0], ap50[0]),
     }
     if isinstance(predictions, Detections):
-        by_rank = replace(judged, scores=judged.rank).ranked()
-        ap, ap50 = average_precision(by_rank, insects)
+        ap, ap50 = average_precision(replace(judged, scores=judged.rank).ranked(), insects)
         result["ordered_by_rank"] = {"ap": figure(ap[0, 0]), "ap50": figure(ap50[0, 0])}
         result |= _per_label(judged, insects, label_names, evaluated)
     result |= {
@@ -174,6 +176,15 @@ def _gather(
     return boxes, label_names, evaluated, failed, warnings
 
 
+def _threshold_used(
+    predictions: Detections | Mapping[str, Regions], threshold: float | None
+) -> float | dict[str, float] | None:
+    """The threshold given, or that of each label with which the result was made, or None where all boxes count."""
+    if threshold is not None or not isinstance(predictions, Detections):
+        return threshold
+    return thresholds(predictions) or None
+
+
 def _detection_boxes(detections: Detections, threshold: float | None) -> Boxes:
     if threshold is None:
         counted = detections.status == FOUND
@@ -215,12 +226,9 @@ def _restrict(truth: Annotations, photos: Sequence[int]) -> Annotations:
 
 def _agnostic(boxes: Boxes, insects: Annotations, evaluated: Sequence[int]) -> dict[str, Any]:
     """The figures whatever the label."""
-    ap, ap50 = average_precision(boxes, insects)
     total = int((~insects.crowd).sum())
     hits = match_photos(boxes, insects) >= 0
     return {
-        "ap": figure(ap[0, 0]),
-        "ap50": figure(ap50[0, 0]),
         "recall50": ratio(hits.sum(), total),
         **_at_threshold(boxes[boxes.counted], insects),
         "best_f1": _best_f1(boxes.scores, hits, total),
@@ -278,8 +286,8 @@ def _counts(counted: Boxes, insects: Annotations, evaluated: Sequence[int]) -> t
     return predicted, labelled
 
 
-def _by_size(boxes: Boxes, insects: Annotations) -> list[dict[str, Any]]:
-    ap, ap50 = average_precision(boxes, insects)
+def _by_size(boxes: Boxes, insects: Annotations, ap: np.ndarray, ap50: np.ndarray) -> list[dict[str, Any]]:
+    """Figures of each of SIZES; the columns of `ap` and `ap50` are those of `average_precision`."""
     side = (insects.boxes[:, 2:] - insects.boxes[:, :2]).max(axis=1, initial=0)
     hit_any, hit_counted = (np.zeros(len(insects), bool) for _ in range(2))
     for hit, chosen in ((hit_any, boxes), (hit_counted, boxes[boxes.counted])):
@@ -293,8 +301,8 @@ def _by_size(boxes: Boxes, insects: Annotations) -> list[dict[str, Any]]:
                 "from_px": low,
                 "to_px": high if high < SIZES[-1][1] else None,
                 "insects": int(here.sum()),
-                "ap": figure(ap[0, column]),
-                "ap50": figure(ap50[0, column]),
+                "ap": figure(ap[column]),
+                "ap50": figure(ap50[column]),
                 "recall50": ratio(hit_any[here].sum(), here.sum()),
                 "recall": ratio(hit_counted[here].sum(), here.sum()),
             }

@@ -120,6 +120,9 @@ def test_what_counts_is_the_status_or_the_threshold_given() -> None:
     assert evaluate(found, labelled)["counted"] == 1
     assert evaluate(found, labelled, threshold=0.5)["counted"] == 1
     assert evaluate(found, labelled, threshold=0.4)["recall"] == 1
+    assert evaluate(found, labelled, threshold=0.4)["threshold"] == 0.4
+    known = replace(found, provenance={"thresholds": {"insect": 0.3}})
+    assert evaluate(known, labelled)["threshold"] == {"insect": 0.3}
     # All regions take part in the orderings.
     assert evaluate(found, labelled)["recall50"] == 1
 
