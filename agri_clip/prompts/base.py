@@ -222,6 +222,27 @@ class PromptSet(BaseModel):
         }
         write_whole(path, yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120))
 
+    def with_targets(self, *sentences: str) -> PromptSet:
+        """The same set with further targets, each looked up in the pest catalogue; negatives of their kind go.
+
+        Raises
+        ------
+        PromptError
+            A sentence is empty, or is a label already.
+        """
+        from agri_clip.prompts.matching import resolve
+
+        targets = (*self.targets, *(resolve(sentence) for sentence in sentences))
+        try:
+            return PromptSet(
+                name=self.name,
+                targets=targets,
+                negatives=without_targets(self.negatives, targets),
+                templates=self.templates,
+            )
+        except ValidationError as error:
+            raise PromptError(spoken_faults(error)) from error
+
     @property
     def parts(self) -> tuple[Target | Negative, ...]:
         """Targets, then negatives."""

@@ -6,10 +6,9 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -45,23 +44,38 @@ _STAGES = _set(
     """
 )
 _CHINESE_STAGES = ("若虫", "幼虫", "卵", "蛹", "若螨")
+_LOOKS = _set(
+    """
+    black white yellow green brown red orange grey gray blue pink purple violet golden silvery cream tan beige pale dark
+    light bright shiny dull metallic glossy striped spotted banded mottled plain winged wingless clear transparent hairy
+    fuzzy furry smooth waxy powdery round oval flat slender thin stout plump broad narrow elongate pointed dead trapped
+    single live and
+    """
+)
 _SIZES = _set("tiny small minute little large big huge giant long")
 _PHOTO_OF = re.compile(r"^(?:an?\s+|the\s+)?(?:macro\s+|close-up\s+)?(?:photo|picture|image|close-up)\s+of\s+", re.I)
 # An English noun phrase ends where one of these begins: "aphids | on a leaf", "a whitefly | sitting".
-_PHRASE_END = re.compile(
-    r"[,;:.()]|\b(?:with|without|on|in|of|at|from|under|near|by|that|which|and|or|stuck|caught|sitting|resting|feeding|seen)\b"
+_PHRASE_END = _set(
+    """
+    with without on in of at from under near by that which stuck caught sitting resting feeding seen crawling
+    """
 )
+_PUNCTUATION = re.compile(r"[,;:.()]")
 _CHINESE = re.compile(r"[㐀-䶿一-鿿]")
 _CHINESE_COUNT = re.compile(r"^(?:一|这|那|几|两|许多)?(?:只|个|头|种|些)")
 _CHINESE_END = re.compile(r"^(?:$|成虫|成螨|在|[,，。、;；]|" + "|".join(_CHINESE_STAGES) + ")")
 
+_Index = Mapping[tuple[str, str], tuple[str, ...]]
 
-@dataclass(frozen=True)
-class _Match:
-    pest: Pest
+
+class _Found(NamedTuple):
+    """A catalogued name in a sentence: the entries that bear it, how long it is, and the words beside it."""
+
+    ids: tuple[str, ...]
     language: str
     length: int
     extra: frozenset[str]
+    modifiers: frozenset[str]
 
 
 def resolve(sentence: str) -> Target:
@@ -69,9 +83,9 @@ def resolve(sentence: str) -> Target:
 
     The longest name that stands in the sentence wins; case, accents, articles and plurals do not matter. A bare name
     takes the catalogue's English names, looks and size. A name with describing words ("a green aphid") stays the
-    sentence that it is and takes the size only; in another language than English, the English name goes beside it. A
-    word for another stage ("a whitefly nymph"), or a size word beside a group ("a tiny wasp"), drops the size. Any
-    other sentence is used as it is.
+    sentence that it is and takes the size only; in another language than English, the English name goes beside it. The
+    size is dropped for a word of another stage ("a whitefly nymph"), a size word beside a group ("a tiny wasp"), and a
+    word that makes another thing of a loose group ("a gall wasp"). Any other sentence is used as it is.
 
     Parameters
     ----------
@@ -97,11 +111,11 @@ def resolve(sentence: str) -> Target:
         sentence = tidy(sentence)
     except ValueError as error:
         raise PromptError(f"prompt {sentence[:40]!r} {error}") from error
-    found = find_pest(sentence)
+    found = _find_name(sentence)
     try:
         if found is None:
             return Target(name=sentence, phrasings=(with_article(sentence),))
-        return _target_of(sentence, found)
+        return _target_of(sentence, _choose(sentence, found.ids), found)
     except ValidationError as error:
         raise PromptError(spoken_faults(error, Target)) from error
 
@@ -114,32 +128,41 @@ def words_of(pest: Pest) -> dict[str, Any]:
     return {"phrasings": tuple(names), "looks": pest.looks, "length_mm": pest.length_mm}
 
 
-def _target_of(sentence: str, found: _Match) -> Target:
-    words = words_of(found.pest)
+def _target_of(sentence: str, pest: Pest, found: _Found) -> Target:
+    words = words_of(pest)
     spoken = with_article(sentence) if found.language in {"en", "la"} else sentence
     if not found.extra:
         own = {"en": (spoken,), "la": (sentence,)}.get(found.language, ())
         known = {phrase.casefold() for phrase in words["phrasings"]}
         words["phrasings"] = (*(phrase for phrase in own if phrase.casefold() not in known), *words["phrasings"])
     else:
-        english = () if found.language in {"en", "la"} else (with_article(found.pest.english),)
+        english = () if found.language in {"en", "la"} else (with_article(pest.english),)
         words.update(phrasings=(spoken, *english), looks=())
-        another_stage = found.extra & _STAGES and found.pest.stage.startswith("adult")
-        own_size = found.extra & _SIZES and not found.pest.is_species
-        if another_stage or own_size:
+        if _length_is_another(pest, found):
             words["length_mm"] = None
-    return Target(name=sentence, pest=found.pest.id, **words)
+    return Target(name=sentence, pest=pest.id, **words)
 
 
-def find_pest(sentence: str) -> _Match | None:
-    """The catalogued pest that a sentence is about, or None; see `resolve` for the rules."""
+def _length_is_another(pest: Pest, found: _Found) -> bool:
+    """Whether the words beside a name take its catalogued length away."""
+    if found.extra & _STAGES and pest.stage.startswith("adult"):
+        return True
+    if pest.is_species:
+        return False
+    if found.extra & _SIZES:
+        return True
+    # A "gall wasp" is no large wasp, a "crane fly" no small fly: a loose group lends its length to described ones only.
+    return pest.rank in {"group", "superfamily"} and not found.modifiers <= _LOOKS
+
+
+def _find_name(sentence: str) -> _Found | None:
+    """The longest catalogued name in a sentence, the first of equals; see `resolve` for the rules."""
     index = _index()
-    found = [*_spelled_matches(sentence, index), *_chinese_matches(sentence, index)]
-    if not found:
-        return None
-    longest = max(length for _, _, length, _ in found)
-    pests, language, length, extra = next(match for match in found if match[2] == longest)
-    return _Match(_choose(sentence, pests), language, length, extra)
+    return max((*_spelled_matches(sentence, index), *_chinese_matches(sentence, index)), key=_length, default=None)
+
+
+def _length(found: _Found) -> int:
+    return found.length
 
 
 def _choose(sentence: str, ids: tuple[str, ...]) -> Pest:
@@ -155,29 +178,36 @@ def _choose(sentence: str, ids: tuple[str, ...]) -> Pest:
     return pests[0]
 
 
-_Index = Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]
-_Found = tuple[tuple[str, ...], str, int, frozenset[str]]
-
-
 def _spelled_matches(sentence: str, index: _Index) -> Iterator[_Found]:
     """Names of scripts that put spaces between words."""
     text = fold(_PHOTO_OF.sub("", sentence))
-    words, head = _words(text), len(_words(_PHRASE_END.split(text, maxsplit=1)[0]))
+    words, head = _words(text), _head_words(text)
     stems = {language: [stem(word, language) for word in words] for language in _ARTICLES}
     for language, articles in _ARTICLES.items():
         last = head if language in {"en", "la"} else len(words)
         for start, end in combinations(range(last + 1), 2):
-            ids = index.get((language, tuple(stems[language][start:end])))
+            ids = index.get((language, "".join(stems[language][start:end])))
             if not ids:
                 continue
-            extra = frozenset(words[:start] + words[end:]) - articles
-            if language in {"en", "la"}:
-                # In English the last word is what the thing is: an "aphid midge" is no aphid.
-                if set(words[end:head]) - _STAGES - articles:
-                    continue
-            elif extra and ("en", tuple(stems["en"][start:end])) in index:
-                continue  # a word that English shares, such as "thrips": the English rule has decided
-            yield ids, language, len(" ".join(words[start:end])), extra
+            before, after = frozenset(words[:start]) - articles, frozenset(words[end:]) - articles
+            english = language in {"en", "la"}
+            if english and set(words[end:head]) - _STAGES - articles:
+                continue  # the last word is what the thing is: an "aphid midge" is no aphid
+            if not english and before | after and ("en", "".join(stems["en"][start:end])) in index:
+                continue  # a word that English shares, such as "thrips": the rule above has decided
+            modifiers = before if english else before | after
+            yield _Found(ids, language, len(" ".join(words[start:end])), before | after, modifiers)
+
+
+def _head_words(text: str) -> int:
+    """How many words the first English noun phrase of a folded text has; 0 for a sentence about two things."""
+    words = _words(_PUNCTUATION.split(text, maxsplit=1)[0])
+    for place, word in enumerate(words):
+        if word in _PHRASE_END and place:
+            return place
+        if word in {"and", "or"} and place and words[place - 1] not in _LOOKS:
+            return 0
+    return len(words)
 
 
 def _chinese_matches(sentence: str, index: _Index) -> Iterator[_Found]:
@@ -186,26 +216,30 @@ def _chinese_matches(sentence: str, index: _Index) -> Iterator[_Found]:
     if not _CHINESE.search(text):
         return
     for (language, name), ids in index.items():
-        place = text.find(name[0]) if language == "zh" else -1
-        if place < 0 or not _CHINESE_END.match(rest := text[place + len(name[0]) :]):
+        place = text.find(name) if language == "zh" else -1
+        if place < 0 or not _CHINESE_END.match(rest := text[place + len(name) :]):
             continue
         before = _CHINESE_COUNT.sub("", text[:place])
         after = "" if rest in {"成虫", "成螨"} else rest
         stage = "larva" if after.startswith(_CHINESE_STAGES) else ""
         # A Chinese character says about as much as three letters.
-        yield ids, "zh", 3 * len(name[0]), frozenset(filter(None, (before, after, stage)))
+        extra = frozenset(filter(None, (before, after, stage)))
+        yield _Found(ids, "zh", 3 * len(name), extra, extra)
 
 
 @lru_cache(maxsize=1)
 def _index() -> _Index:
-    """Stemmed words of every name, by language ("la" for scientific names), to the ids that bear it."""
-    index: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+    """Every name, its words stemmed and joined, by language ("la": scientific), to the ids that bear it.
+
+    Joined, so that "white fly" and "white-fly" are "whitefly".
+    """
+    index: dict[tuple[str, str], tuple[str, ...]] = {}
     for pest in load_catalogue().values():
         names = [("la", name) for name in (pest.scientific, *pest.synonyms)]
         names += [(language, name) for language, some in pest.names.items() for name in some]
         for language, name in names:
             folded = fold(name)
-            key = (language, (folded,) if language == "zh" else tuple(stem(w, language) for w in _words(folded)))
+            key = (language, folded if language == "zh" else "".join(stem(w, language) for w in _words(folded)))
             if pest.id not in index.get(key, ()):
                 index[key] = (*index.get(key, ()), pest.id)
     return index
@@ -224,7 +258,7 @@ def _words(text: str) -> list[str]:
 
 
 _ENGLISH_SINGULARS = {
-    "flies": "fly", "thrips": "thrips", "larvae": "larva", "lice": "louse", "nymphs": "nymph", "series": "series",
+    "flies": "fly", "thrips": "thrip", "larvae": "larva", "lice": "louse", "nymphs": "nymph", "series": "series",
     "species": "species", "ladies": "lady", "leaves": "leaf",
 }  # fmt: skip
 

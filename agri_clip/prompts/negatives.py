@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from agri_clip.prompts.base import Negative
 
+# The embedded encoder was trained on captions with these words (fine_tune/synthetic/captions.py); change both together.
 _WORDINGS: dict[str, tuple[str, ...]] = {
-    "background": ("background", "no insect", "a blurred background"),
-    "empty card": ("an empty sticky trap", "an empty yellow card", "a plain coloured card", "a plain yellow surface"),
-    "glue": ("glue", "a glue smear", "a bubble in glue", "a thread of glue"),
-    "glare": ("glare", "a bright reflection of light", "a white highlight on glue"),
-    "grid line": ("a grid line", "a straight printed line", "crossing grid lines"),
-    "printed letters": ("printed letters", "printed text and numbers", "a printed logo", "handwriting"),
-    "dirt": ("dirt", "a speck of dirt", "soil", "a dark stain"),
-    "dust": ("dust", "a white fibre", "a grain of pollen"),
-    "leaf": ("a leaf", "a piece of plant", "a green leaf surface"),
-    "leaf vein": ("a leaf vein", "a branching leaf vein"),
-    "leaf damage": ("a brown spot on a leaf", "a hole in a leaf", "a yellow patch on a leaf"),
-    "water drop": ("a water drop", "a round clear drop of water"),
-    "hair": ("a hair", "a thin curved hair", "a thread"),
-    "shadow": ("a shadow", "a dark shadow without an insect"),
-    "card edge": ("the edge of a card", "a hole in a card", "a clip or a wire"),
-    "insect part": ("a loose insect leg", "a loose insect wing", "an empty insect skin"),
+    "background": ("background", "no insect", "empty background", "bare surface"),
+    "empty card": ("an empty sticky trap", "an empty yellow sticky card", "the surface of a sticky card"),
+    "glue": ("glue", "sticky glue", "uneven glue", "a bubble in glue"),
+    "glare": ("glare", "a bright reflection", "light reflected by glue"),
+    "grid line": ("a grid line", "a printed line", "grid lines"),
+    "printed letters": ("printed letters", "printed text", "a letter", "print on the card", "handwriting"),
+    "dirt": ("dirt", "a lump of dirt", "a piece of debris", "soil"),
+    "dust": ("dust", "dirt specks", "small dark specks", "grains of pollen"),
+    "stain": ("a stain", "a smear", "a faint stain on the card"),
+    "leaf": ("a leaf", "a green leaf surface", "a spot on a leaf"),
+    "leaf vein": ("a leaf vein", "veins of a leaf"),
+    "plant fragment": ("a plant fragment", "a piece of leaf", "a petal", "a seed"),
+    "water drop": ("a water drop", "a droplet", "a drop of water"),
+    "hair": ("a hair", "a fibre", "a thread"),
+    "shadow": ("a shadow", "a dark shadow"),
+    "card edge": ("the edge of a card", "the border of the trap", "a clip or a wire"),
+    "hole": ("a hole", "a punched hole in the card"),
+    "insect part": ("a loose wing", "a piece of insect leg", "insect fragments", "an empty insect skin"),
 }
 
 DEFAULT_NEGATIVES: tuple[Negative, ...] = tuple(

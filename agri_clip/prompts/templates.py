@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 TEMPLATES: tuple[str, ...] = (
     "{}",
@@ -28,8 +29,8 @@ _DETERMINERS = _set("a an the any one two three some several many no this that t
 _PREPOSITIONS = _set("with without on in of at from under over behind near by that which stuck")
 _MASS_NOUNS = _set(
     """
-    background damage debris dew dirt dust frass glare glue handwriting honeydew light mildew mold mould paint pollen print
-    sand soil water
+    background damage debris dew dirt dust frass glare glue handwriting honeydew light mildew mold mould paint
+    pollen print sand soil water
     """
 )
 _SINGULAR_IN_S = _set("thrips psocoptera lens cyclops species grass glass moss")
@@ -57,20 +58,22 @@ def with_article(name: str) -> str:
         return name
     if len(words) == 2 and words[0].istitle() and words[1].islower() and _LATIN_ENDING.search(words[1]):
         return name
-    head = _head(words)
-    if head in _MASS_NOUNS or _looks_plural(head):
+    if any(noun in _MASS_NOUNS or _looks_plural(noun) for noun in _nouns_of(words)):
         return name
     return f"{'an' if _starts_with_vowel_sound(words[0].lower()) else 'a'} {name}"
 
 
-def _head(words: Sequence[str]) -> str:
-    """The noun that a phrase is about: its last word before the first preposition."""
-    stop = next((i for i, word in enumerate(words) if i and word.lower() in _PREPOSITIONS), len(words))
-    return words[stop - 1].lower()
+def _nouns_of(words: Sequence[str]) -> list[str]:
+    """What a phrase is about: the last word before the first preposition, and each word before an "and"."""
+    lower = [word.lower() for word in words]
+    stop = next((i for i, word in enumerate(lower) if i and word in _PREPOSITIONS), len(lower))
+    return [word for word, following in pairwise([*lower[:stop], "and"]) if following in {"and", "or"}]
 
 
 def _looks_plural(word: str) -> bool:
-    return word not in _SINGULAR_IN_S and len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is"))
+    if word in _SINGULAR_IN_S or len(word) <= 3:
+        return False
+    return word.endswith("ae") or (word.endswith("s") and not word.endswith(("ss", "us", "is")))
 
 
 def _starts_with_vowel_sound(word: str) -> bool:
