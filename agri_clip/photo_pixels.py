@@ -50,7 +50,7 @@ def upright_pixels(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray
     to_eight_bit = _eight_bit(image, notes)
     to_srgb = _colour_transform(image, notes)
     transparent = False
-    for top, strip in _strips(image):
+    for place, strip in _strips(image):
         strip = to_eight_bit(strip)
         if strip.mode in ("LA", "RGBA"):
             alpha = np.asarray(strip.getchannel("A"))
@@ -60,7 +60,7 @@ def upright_pixels(image: Image.Image, orientation: int = 1) -> tuple[np.ndarray
                 colours = _over_white(colours, alpha)
         else:
             colours = np.asarray(to_srgb(strip))
-        target[top : top + strip.height] = colours
+        target[place] = colours
     if transparent:
         notes.append("transparent parts were laid on white")
     return pixels, notes
@@ -114,12 +114,14 @@ def _raw_view(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return views[orientation]() if orientation in views else pixels
 
 
-def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Horizontal strips from top to bottom, each with its first row."""
+def _strips(image: Image.Image) -> Iterator[tuple[tuple[slice, slice], Image.Image]]:
+    """Strips from top to bottom, each with its rows and columns; only an absurdly wide image has several in a row."""
     width, height = image.size
-    rows = max(1, STRIP_PIXELS // width)
+    columns, rows = min(width, STRIP_PIXELS), max(1, STRIP_PIXELS // width)
     for top in range(0, height, rows):
-        yield top, image.crop((0, top, width, min(height, top + rows)))
+        for left in range(0, width, columns):
+            right, bottom = min(width, left + columns), min(height, top + rows)
+            yield (slice(top, bottom), slice(left, right)), image.crop((left, top, right, bottom))
 
 
 def _over_white(colours: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ from agri_clip.errors import AgriClipError
 # A code is searched in a copy of at most this size: it bounds the time for large photos, and a tag that fills a
 # fiftieth of the photo's width still has four pixels per module.
 CODE_SEARCH_PIXELS = 6_000_000
+LONGEST_SIDE = 65_535  # of what zxing-cpp takes
 MARKER_DICTIONARIES = (
     "DICT_4X4_50",
     "DICT_5X5_100",
@@ -262,7 +263,7 @@ def _tag_from_groups(groups: dict[str, str], origin: str = "name") -> Tag:
 def _search_copy(pixels: np.ndarray) -> np.ndarray:
     """Grey copy of at most `CODE_SEARCH_PIXELS`."""
     height, width = pixels.shape[:2]
-    factor = (CODE_SEARCH_PIXELS / (height * width)) ** 0.5
+    factor = min((CODE_SEARCH_PIXELS / (height * width)) ** 0.5, LONGEST_SIDE / max(height, width))
     if factor < 1:
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

@@ -30,6 +30,7 @@ from agri_clip.photo import find_photos, one_line, read_photo
 from agri_clip.photo_metadata import camera_name, parse_exif_time, parse_gps
 from agri_clip.photo_tags import parse_date, parse_payload, read_codes, read_name
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 160, 40), (30, 40, 200), (128, 128, 128)
 
 
@@ -225,6 +226,21 @@ def test_of_several_pictures_in_a_file_the_first_is_read_and_said(kind: str) -> 
     photo = read_photo(encoded(quarters(), kind, save_all=True, append_images=others, **options))
     assert close(photo.pixels, quarters())
     assert photo.notes == ("it holds 3 pictures: only the first was read",)
+
+
+def test_previews_in_a_phones_jpeg_are_passed_over() -> None:
+    preview = Image.fromarray(quarters()[::4, ::4])
+    content = encoded(quarters(), "MPO", save_all=True, append_images=[preview], quality=98, subsampling=0)
+    photo = read_photo(content)
+    assert close(photo.pixels, quarters(), 6)
+    assert photo.notes == ()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 2), (1, 2_000_000), (70_000, 40)])
+def test_any_shape_is_read_and_searched_for_codes(shape: tuple[int, int]) -> None:
+    height, width = shape
+    photo = read_photo(png(width, height, 1, 0, b"\0" * ((width + 7) // 8 + 1) * height))
+    assert (photo.height, photo.width, photo.trap) == (height, width, None)
 
 
 def test_a_jpeg_that_was_cut_and_closed_again_is_noted() -> None:
