@@ -60,11 +60,16 @@ def draw(pixels: np.ndarray, detections: Detections, *, shape: Shape = "box", ma
     if len(detections.photos) > 1:
         raise ValueError(f"detections of one photo are needed, these are of {len(detections.photos)}; use split()")
     found = detections.found
-    scene = _draw_shapes(pixels, found, shape)
     names = _drawable_names(detections)
+    height, width = pixels.shape[:2]
+    legend = _legend(width, _text_size(pixels), detections, names)
+    # One copy of the photo, drawn on in place: a large one takes 300 MB.
+    picture = np.empty((height + len(legend), width, 3), np.uint8)
+    picture[:height], picture[height:] = pixels, legend
+    _draw_shapes(picture[:height], found, shape)
     if 0 < len(found) <= max_texts:
-        scene = _draw_texts(scene, found, names)
-    return np.concatenate([scene, _legend(scene.shape[1], _text_size(pixels), detections, names)])
+        _draw_texts(picture[:height], found, names)
+    return picture
 
 
 def save(picture: np.ndarray, path: Path | str, provenance: Mapping[str, Any] | None = None) -> None:
@@ -104,11 +109,11 @@ def save(picture: np.ndarray, path: Path | str, provenance: Mapping[str, Any] | 
     write_bytes(path, memory.getvalue())
 
 
-def _draw_shapes(pixels: np.ndarray, found: Detections, shape: Shape) -> np.ndarray:
-    """A copy of the photo with the boxes or outlines on it, each with a thin white halo."""
-    line, halo_width = _line_widths(pixels)
-    scene: np.ndarray = np.ascontiguousarray(pixels[..., ::-1])  # supervision draws on BGR
-    palette = sv.ColorPalette.from_hex(list(PALETTE))
+def _draw_shapes(scene: np.ndarray, found: Detections, shape: Shape) -> None:
+    """Draw the boxes or outlines on the photo, in place, each with a thin white halo."""
+    line, halo_width = _line_widths(scene)
+    # supervision draws on BGR; with red and blue exchanged in the colours it draws on RGB.
+    palette = sv.ColorPalette([sv.Color(c.b, c.g, c.r) for c in sv.ColorPalette.from_hex(list(PALETTE)).colors])
     outlined = np.array([shape == "outline" and outline is not None for outline in found.outlines], bool)
     # The halo's inner edge lies just outside the box.
     away = halo_width // 2 + 1
@@ -125,18 +130,15 @@ def _draw_shapes(pixels: np.ndarray, found: Detections, shape: Shape) -> np.ndar
     ]
     for halo in (True, False):
         width = halo_width if halo else line
-        scene = sv.BoxAnnotator(HALO if halo else palette, thickness=width).annotate(scene, boxed)
+        sv.BoxAnnotator(HALO if halo else palette, thickness=width).annotate(scene, boxed)
         for label, polygon in zip(found.label_index[outlined].tolist(), polygons, strict=True):
-            scene = sv.draw_polygon(scene, polygon, HALO if halo else palette.by_idx(label), thickness=width)
-    return np.ascontiguousarray(scene[..., ::-1])
+            sv.draw_polygon(scene, polygon, HALO if halo else palette.by_idx(label), thickness=width)
 
 
-def _draw_texts(scene: np.ndarray, found: Detections, names: list[str]) -> np.ndarray:
-    """Label and score beside each box, the best first, where there is room beside the boxes and other texts."""
+def _draw_texts(scene: np.ndarray, found: Detections, names: list[str]) -> None:
+    """Write label and score beside each box, in place, the best first, where boxes and other texts leave room."""
     size = _text_size(scene)
     pad = max(2, size // 5)
-    picture = Image.fromarray(scene)
-    pen = ImageDraw.Draw(picture)
     gap = _line_widths(scene)[1] + 1
     taken = [*(found.boxes + np.array([-gap, -gap, gap, gap], np.float32))]
     for i in np.argsort(-found.scores, kind="stable"):
@@ -144,22 +146,26 @@ def _draw_texts(scene: np.ndarray, found: Detections, names: list[str]) -> np.nd
         text = f"{found.scores[i]:.2f}"
         if len(names) > 1:
             text = f"{_shorten(names[label], size, 16 * size)} {text}"
-        extent = (text_width(text, size) + 2 * pad, size + 2 * pad)
+        extent = (round(text_width(text, size)) + 2 * pad, size + 2 * pad)
         place = _free_place(taken[i], extent, np.array(taken), scene.shape[1], scene.shape[0])
         if place is None:
             continue
         taken.append(place)
+        x1, y1, x2, y2 = place.astype(int).tolist()
         colour = PALETTE[label % len(PALETTE)]
-        pen.rounded_rectangle(place.tolist(), radius=pad, fill=colour)
-        draw_text(pen, (place[0] + pad, (place[1] + place[3]) / 2), text, size, _ink_on(colour))
-    return np.asarray(picture)
+        chip = Image.fromarray(scene[y1:y2, x1:x2])
+        pen = ImageDraw.Draw(chip)
+        pen.rounded_rectangle((0, 0, x2 - x1 - 1, y2 - y1 - 1), radius=pad, fill=colour)
+        draw_text(pen, (pad, (y2 - y1) / 2), text, size, _ink_on(colour))
+        scene[y1:y2, x1:x2] = np.asarray(chip)
 
 
 def _free_place(
-    box: np.ndarray, extent: tuple[float, float], taken: np.ndarray, width: int, height: int
+    box: np.ndarray, extent: tuple[int, int], taken: np.ndarray, width: int, height: int
 ) -> np.ndarray | None:
     """The first place for a text around a box, xyxy, that lies in the photo and on nothing that is taken."""
-    x1, y1, x2, y2 = (float(value) for value in box)
+    x1, y1 = np.floor(box[:2]).tolist()
+    x2, y2 = np.ceil(box[2:]).tolist()
     w, h = extent
     corners = [
         (x1, y1 - h),

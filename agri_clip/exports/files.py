@@ -196,8 +196,8 @@ def rounded(value: Any, digits: int) -> float | None:
 
 
 def produced_by(provenance: Mapping[str, Any]) -> str:
-    """Provenance in one line of text, for formats that have one field for it: ``agri-clip 0.1; encoder builtin; …``."""
-    return "; ".join(["agri-clip", *_flat(printable(provenance))])
+    """Provenance in one line of text, for formats that have one field for it: ``agri-clip: encoder builtin; …``."""
+    return "agri-clip: " + ("; ".join(_flat(printable(provenance))) or "provenance not known")
 
 
 def thresholds(detections: Detections) -> dict[str, float]:
@@ -216,7 +216,9 @@ def thresholds(detections: Detections) -> dict[str, float]:
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
     for key, item in value.items():
         name = f"{above}{key}"
-        if isinstance(item, Mapping):
+        if isinstance(item, Mapping) and len(item) > 1 and len(set(map(str, item.values()))) == 1:
+            yield f"{name} {next(iter(item.values()))}"  # thresholds of 30 labels, all the same
+        elif isinstance(item, Mapping):
             yield from _flat(item, f"{name}.")
         elif item is not None:
             text = ", ".join(map(str, item)) if isinstance(item, list) else str(item)

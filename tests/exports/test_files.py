@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 
 from agri_clip.errors import DataError
 from agri_clip.exports import files
-from agri_clip.exports.files import annotated_paths, prepare_folder, printable, unique_stems, whole_folder, write_bytes
+from agri_clip.exports.files import (
+    annotated_paths,
+    prepare_folder,
+    printable,
+    produced_by,
+    unique_stems,
+    whole_folder,
+    write_bytes,
+)
 
 
 def listing(folder: Path) -> list[str]:
@@ -143,3 +151,10 @@ def test_values_become_strict_json() -> None:
         "e": "x",
         "f": "caf?",
     }
+
+
+def test_provenance_in_one_line_is_short_and_says_all() -> None:
+    same = {"program": "agri_clip 0.1", "thresholds": {"a": 0.3, "b": 0.3}, "card_size_mm": (100, 250), "none": None}
+    assert produced_by(same) == "agri-clip: program agri_clip 0.1; thresholds 0.3; card_size_mm 100, 250"
+    assert produced_by({"thresholds": {"a": 0.3, "b": 0.4}}) == "agri-clip: thresholds.a 0.3; thresholds.b 0.4"
+    assert produced_by({}) == "agri-clip: provenance not known"
