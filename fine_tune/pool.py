@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fine_tune.synthetic import GROUP_NAMES, NONE, captions, render_crop
+from fine_tune.synthetic import GROUP_NAMES, NONE, captions, render_crop, split_rng
 
 #: Crops in one file of a pool.
 SHARD = 1000
@@ -23,8 +23,6 @@ CAPTIONS_PER_CROP = 8
 BACKGROUND_SHARE = 0.14
 #: Share of crops rendered over a patch of a real photo, where there are any.
 REAL_BACKGROUND_SHARE = 0.3
-#: First number of a seed: crops of different splits never share one.
-SPLITS = {"train": 0, "held-out": 1}
 
 
 @dataclass(frozen=True)
@@ -66,8 +64,8 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
 
     Parameters
     ----------
-    split : {"train", "held-out"}
-        Part of every crop's seed, so that no held-out crop can be a training crop.
+    split : str
+        One of `fine_tune.synthetic.SPLITS`, part of every crop's seed: no held-out crop can be a training crop.
     seed, first, count : int
     side : int
         Pixels.
@@ -76,7 +74,7 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
     """
     images, texts, groups, attributes = [], [], [], []
     for number in range(first, first + count):
-        rng = np.random.default_rng([SPLITS[split], seed, number])
+        rng = split_rng(split, seed, number)
         group = NONE if rng.random() < BACKGROUND_SHARE else str(rng.choice(GROUP_NAMES))
         patch = None
         if backgrounds is not None and len(backgrounds) and rng.random() < REAL_BACKGROUND_SHARE:
@@ -97,7 +95,7 @@ def _write_shard(
     table = json.dumps({"captions": pool.captions, "groups": pool.groups, "attributes": pool.attributes}, default=str)
     partial = folder / f".shard-{shard:05d}.npz"
     np.savez(partial, images=pool.images, table=np.frombuffer(table.encode(), np.uint8))
-    os.replace(partial, folder / f"shard-{shard:05d}.npz")
+    partial.replace(folder / f"shard-{shard:05d}.npz")
 
 
 def write_pool(

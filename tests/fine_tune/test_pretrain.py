@@ -126,7 +126,9 @@ def test_words_never_seen_are_still_encoded() -> None:
 
 
 def test_held_out_crops_are_not_training_crops() -> None:
-    train, held_out = (render_pool(s, seed=0, first=0, count=6, side=64, backgrounds=None) for s in ("train", "held-out"))
+    train, held_out = (
+        render_pool(s, seed=0, first=0, count=6, side=64, backgrounds=None) for s in ("train", "held-out")
+    )
     assert not any(np.array_equal(a, b) for a in train.images for b in held_out.images)
 
 

@@ -1,0 +1,311 @@
+"""Detector: steps 1 to 4 in order, from a photo to detections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
+from agri_clip.encoders import Encoder, get_encoder
+from agri_clip.encoders.crops import CONTEXT, extract_crops
+from agri_clip.errors import PhotoError
+from agri_clip.photo import Photo, read_photo
+from agri_clip.prompts import PromptSet
+from agri_clip.regions import Proposer, get_proposer
+from agri_clip.regions.base import Regions
+from agri_clip.regions.card import Card, find_card
+from agri_clip.regions.geometry import long_sides
+from agri_clip.regions.merging import nms
+from agri_clip.scoring import LabelVectors, Scores, embed_prompts, score
+
+#: Crops that are encoded together; photos with few regions share a batch.
+BATCH_CROPS = 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What changes a result besides photo, models and prompts; part of every result's provenance.
+
+    Attributes
+    ----------
+    context : float
+        Side of the square crop as a multiple of the region's long side.
+    threshold : float or None
+        Least score of a found label where the prompt set gives none of its own; None takes the measured default of
+        `agri_clip.scoring`.
+    merge_iou : float
+        Of regions that overlap by more, only the best is kept.
+    merge_ios : float
+        Of regions that share more than this part of the smaller one, only the best is kept.
+    card : bool
+        Look for the trap card and leave out what lies beside it.
+    card_size_mm : tuple of float, or None
+        Short and long side of the card in millimetres: gives the scale where the card is found.
+    mm_per_pixel : float or None
+        Scale of every photo, where the user knows it; goes before the card's.
+    """
+
+    context: float = CONTEXT
+    threshold: float | None = None
+    merge_iou: float = 0.45
+    merge_ios: float = 0.7
+    card: bool = True
+    card_size_mm: tuple[float, float] | None = None
+    mm_per_pixel: float | None = None
+
+
+@dataclass
+class Timings:
+    """Seconds spent in each step since the detector was made; benchmarks read them."""
+
+    read: float = 0.0
+    propose: float = 0.0
+    encode: float = 0.0
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A photo with its regions, ready to be encoded.
+
+    Attributes
+    ----------
+    record : PhotoRecord
+    regions : Regions
+        Inside the card, where one was found.
+    crops : list of n ndarray, shape (s, s, 3), uint8
+    """
+
+    record: PhotoRecord
+    regions: Regions
+    crops: list[np.ndarray] = field(repr=False)
+
+
+class Detector:
+    """Finds what prompts describe.
+
+    Parameters
+    ----------
+    proposer, encoder : str or instance
+        Picked by name; see `agri-clip models`.
+    device : str or None
+        ``"cuda"``, ``"mps"``, ``"cpu"``; None chooses.
+    settings : Settings or None
+    **changes
+        Single settings, by name.
+
+    Raises
+    ------
+    ModelError
+        A name is unknown, or the model is not on this machine.
+
+    Examples
+    --------
+    >>> detector = Detector(proposer="contrast", encoder="builtin")
+    >>> detector("trap.jpg", PromptSet.of("a green aphid")).to_pandas()  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        proposer: str | Proposer = "contrast",
+        encoder: str | Encoder = "builtin",
+        *,
+        device: str | None = None,
+        settings: Settings | None = None,
+        **changes: Any,
+    ) -> None:
+        self.settings = replace(settings or Settings(), **changes)
+        self.proposer = get_proposer(proposer, device=device)
+        self.encoder = get_encoder(encoder, device=device)
+        self.timings = Timings()
+        self._embedded: dict[PromptSet, LabelVectors] = {}
+
+    def __call__(self, photo: str | Path | np.ndarray | Photo, prompts: PromptSet | str) -> Detections:
+        """Detections of one photo.
+
+        Raises
+        ------
+        PhotoError
+            The photo cannot be read.
+        """
+        read = photo if isinstance(photo, Photo) else self._read(photo)
+        proposal = self.propose(read)
+        return self.label(proposal, self.encode([proposal])[0], prompts)
+
+    def stream(
+        self, photos: Iterable[str | Path | Photo], prompts: PromptSet | str, **reading: Any
+    ) -> Iterator[tuple[Photo | None, Detections]]:
+        """Detections of many photos, in their order; a photo that fails comes with no pixels and its reason.
+
+        Crops are encoded in batches that span photos; no more photos are held than fill one batch.
+
+        Parameters
+        ----------
+        photos : iterable of str, Path or Photo
+        prompts : PromptSet or str
+        **reading
+            Passed to `agri_clip.photo.read_photo`.
+        """
+        waiting: list[tuple[Photo | None, Proposal | PhotoRecord]] = []
+        pending = 0
+        for source in photos:
+            try:
+                photo = source if isinstance(source, Photo) else self._read(source, **reading)
+                proposal = self.propose(photo)
+            except PhotoError as error:
+                waiting.append((None, PhotoRecord(name=str(source), reason=error.reason)))
+            else:
+                waiting.append((photo, proposal))
+                pending += len(proposal.regions)
+            if pending >= BATCH_CROPS or not pending:
+                yield from self._finish(waiting, prompts)
+                waiting, pending = [], 0
+        yield from self._finish(waiting, prompts)
+
+    def propose(self, photo: Photo) -> Proposal:
+        """Step 1 and the crops: where something is, on the card if there is one."""
+        started = perf_counter()
+        card = find_card(photo) if self.settings.card or self.settings.card_size_mm else None
+        regions = propose_on_card(self.proposer, photo, card if self.settings.card else None)
+        notes = photo.notes + regions.notes
+        scale = self._scale(photo, card)
+        if self.settings.card_size_mm and scale is None:
+            notes += ("no card was found, so there is no scale; give --mm-per-pixel",)
+        record = PhotoRecord(
+            name=photo.name,
+            width=photo.width,
+            height=photo.height,
+            taken=photo.taken,
+            trap=photo.trap,
+            camera=photo.camera,
+            gps=photo.gps,
+            mm_per_pixel=scale,
+            notes=notes,
+        )
+        crops = extract_crops(photo.pixels, regions.boxes, context=self.settings.context)
+        self.timings.propose += perf_counter() - started
+        return Proposal(record, regions, crops)
+
+    def encode(self, proposals: list[Proposal]) -> list[np.ndarray]:
+        """Step 2: one (n, dim) array of unit vectors for each photo, encoded together."""
+        started = perf_counter()
+        counts = [len(proposal.crops) for proposal in proposals]
+        crops = [crop for proposal in proposals for crop in proposal.crops]
+        vectors = self.encoder.encode_images(crops) if crops else np.zeros((0, self.encoder.dim), np.float32)
+        self.timings.encode += perf_counter() - started
+        return np.split(vectors, np.cumsum(counts)[:-1])
+
+    def label(self, proposal: Proposal, vectors: np.ndarray, prompts: PromptSet | str) -> Detections:
+        """Steps 3 and 4: which words fit each region, and of overlapping regions only the best."""
+        prompt_set = as_prompt_set(prompts)
+        embedded = self.embed(prompt_set)
+        started = perf_counter()
+        regions, record = proposal.regions, proposal.record
+        lengths = long_sides(regions)
+        lengths_mm = lengths * (record.mm_per_pixel if record.mm_per_pixel else np.nan)
+        scores = score(
+            vectors,
+            embedded,
+            objectness=regions.objectness,
+            lengths_mm=lengths_mm if record.mm_per_pixel else None,
+            threshold=self.settings.threshold,
+        )
+        kept = self._merge(regions, scores)
+        outlines = regions.outlines or (None,) * len(regions)
+        detections = Detections(
+            photos=(record,),
+            label_names=prompt_set.labels,
+            photo_index=np.zeros(len(kept), np.int32),
+            boxes=regions.boxes[kept],
+            label_index=scores.label_index[kept],
+            status=scores.status[kept],
+            scores=scores.score[kept],
+            insect=scores.insect[kept],
+            objectness=regions.objectness[kept],
+            margin=scores.margin[kept],
+            length_px=lengths[kept],
+            length_mm=lengths_mm[kept],
+            outlines=tuple(outlines[i] for i in kept),
+            provenance=self.provenance(prompt_set, embedded),
+        )
+        self.timings.score += perf_counter() - started
+        return detections
+
+    def embed(self, prompts: PromptSet) -> LabelVectors:
+        """Step 3: the vectors of a prompt set, kept for the next photo."""
+        if prompts not in self._embedded:
+            self._embedded[prompts] = embed_prompts(self.encoder, prompts)
+        return self._embedded[prompts]
+
+    def provenance(self, prompts: PromptSet, embedded: LabelVectors) -> dict[str, Any]:
+        """What a result says of its making."""
+        return {
+            "program": f"agri_clip {program_version()}",
+            "proposer": f"{self.proposer.name} {self.proposer.version}",
+            "encoder": self.encoder.name,
+            "encoder_fingerprint": self.encoder.fingerprint,
+            "prompts": prompts.name,
+            "prompts_hash": prompts.hash,
+            "thresholds": embedded.thresholds(self.settings.threshold),
+            "context": self.settings.context,
+            "merge_iou": self.settings.merge_iou,
+            "merge_ios": self.settings.merge_ios,
+            "card": self.settings.card,
+            "card_size_mm": self.settings.card_size_mm,
+            "mm_per_pixel": self.settings.mm_per_pixel,
+        }
+
+    def _read(self, source: Any, **reading: Any) -> Photo:
+        started = perf_counter()
+        photo = read_photo(source, **reading)
+        self.timings.read += perf_counter() - started
+        return photo
+
+    def _finish(
+        self, waiting: list[tuple[Photo | None, Proposal | PhotoRecord]], prompts: PromptSet | str
+    ) -> Iterator[tuple[Photo | None, Detections]]:
+        vectors = iter(self.encode([part for _, part in waiting if isinstance(part, Proposal)]))
+        for photo, part in waiting:
+            if isinstance(part, Proposal):
+                yield photo, self.label(part, next(vectors), prompts)
+            else:
+                prompt_set = as_prompt_set(prompts)
+                provenance = self.provenance(prompt_set, self.embed(prompt_set))
+                yield None, Detections.empty([part], prompt_set.labels, provenance)
+
+    def _scale(self, photo: Photo, card: Card | None) -> float | None:
+        if self.settings.mm_per_pixel is not None:
+            return self.settings.mm_per_pixel
+        if card is not None and self.settings.card_size_mm is not None:
+            return card.mm_per_pixel(*self.settings.card_size_mm)
+        return photo.mm_per_pixel
+
+    def _merge(self, regions: Regions, scores: Scores) -> np.ndarray:
+        """Indices of the regions kept, best first: a found label goes before another insect, that before background."""
+        order = np.where(scores.status == FOUND, 2.0, np.where(scores.status == BACKGROUND, 0.0, 1.0)) + scores.rank
+        kept = nms(regions.boxes, order, self.settings.merge_iou, metric="iou")
+        return kept[nms(regions.boxes[kept], order[kept], self.settings.merge_ios, metric="ios")]
+
+
+def propose_on_card(proposer: Proposer, photo: Photo, card: Card | None) -> Regions:
+    """The proposer's regions, without those beside the card; all of them where there is no card."""
+    regions = proposer.propose(photo)
+    return regions if card is None else regions[card.contains(regions.boxes)]
+
+
+def as_prompt_set(prompts: PromptSet | str) -> PromptSet:
+    """A prompt set as it is, or one made of a single sentence."""
+    return PromptSet.of(prompts) if isinstance(prompts, str) else prompts
+
+
+@lru_cache(maxsize=1)
+def program_version() -> str:
+    """Version of the installed package."""
+    return version("agri-clip")
