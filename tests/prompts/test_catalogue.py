@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts import PromptWarning, Target, catalogue, load_catalogue, matching, resolve
+from agri_clip.prompts import PromptWarning, Target, load_catalogue, matching, resolve
+from agri_clip.prompts._files import data_files
 from agri_clip.prompts.catalogue import FACTS, GROUPS, LANGUAGES, Pest, load_sources, read_catalogue_file
 
 PESTS = load_catalogue()
@@ -52,11 +53,12 @@ def test_eppo_codes_are_unique() -> None:
 
 
 def test_no_code_taken_from_memory_passes_for_checked() -> None:
-    for stem, sources in load_sources().items():
-        for pest in read_catalogue_file(catalogue.data_files("pests")[0].with_name(f"{stem}.yaml")):
-            for key in pest.sources.get("eppo", ()):
-                assert sources[key].url is not None
-                assert sources[key].checked or "memory" in sources[key].title
+    sources = load_sources()
+    for path in data_files("pests"):
+        for pest in read_catalogue_file(path):
+            for source in (sources[path.stem][key] for key in pest.sources.get("eppo", ())):
+                assert source.url is not None
+                assert source.checked or "memory" in source.title
 
 
 def test_species_that_look_alike_differ_in_size_or_words() -> None:
@@ -65,6 +67,20 @@ def test_species_that_look_alike_differ_in_size_or_words() -> None:
         key = (pest.looks, pest.length_mm)
         assert key not in seen, (pest.id, seen[key])
         seen[key] = pest.id
+
+
+def test_the_page_says_how_much_was_checked() -> None:
+    counts = {fact: [0, 0, 0] for fact in FACTS}
+    sources = load_sources()
+    for path in data_files("pests"):
+        for pest in read_catalogue_file(path):
+            for fact, keys in pest.sources.items():
+                checked = [sources[path.stem][key].checked for key in keys]
+                counts[fact][0 if all(checked) else 1 if any(checked) else 2] += 1
+    page = (Path(__file__).resolve().parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    for fact, (every, some, none) in counts.items():
+        assert f"| {fact} | {every} | {some} | {none} |" in page
+    assert f"Of {len(PESTS)} entries" in page
 
 
 def test_an_installed_copy_finds_its_data(tmp_path: Path) -> None:

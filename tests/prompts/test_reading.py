@@ -110,6 +110,16 @@ def test_a_file_may_mix_sentences_and_mappings(tmp_path: Path) -> None:
     assert prompts.negative_labels == ("a drop of paint",)
 
 
+def test_the_file_in_the_documentation_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "prompts.md").read_text(encoding="utf-8")
+    path = tmp_path / "documented.yaml"
+    path.write_text(page.split("```yaml\n")[1].split("```")[0], encoding="utf-8")
+    prompts = PromptSet.load(path)
+    assert prompts.labels == ("whitefly", "WFT", "dark gnat")
+    assert prompts.targets[1].length_mm == load_catalogue()["frankliniella-occidentalis"].length_mm
+    assert prompts.negative_labels == ("a drop of paint", "wire")
+
+
 def test_no_negatives_field_means_the_default_and_an_empty_one_none(tmp_path: Path) -> None:
     path = tmp_path / "set.yaml"
     path.write_text("targets: [aphid, glue]\n", encoding="utf-8")
