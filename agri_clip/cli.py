@@ -315,10 +315,21 @@ def evaluate(
         raise typer.Exit(SOME_FAILED)
 
 
-def main() -> None:
-    """Run the program; what a user can mend is one line on the error stream and exit status 2."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program; what a user can mend is one line on the error stream and exit status 2.
+
+    Parameters
+    ----------
+    arguments : sequence of str or None
+        Default: those of the command line.
+
+    Raises
+    ------
+    SystemExit
+        Always, with the exit status.
+    """
     try:
-        app(standalone_mode=True)
+        app(args=None if arguments is None else list(arguments))
     except AgriClipError as error:
         from agri_clip.console import errors
 

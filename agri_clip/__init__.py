@@ -1,0 +1,36 @@
+"""agri_clip finds insects in field photos from a sentence.
+
+>>> from agri_clip import Detector, PromptSet
+>>> detections = Detector()("trap.jpg", PromptSet.of("a green aphid"))  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agri_clip.detections import Detections
+    from agri_clip.detector import Detector
+    from agri_clip.errors import AgriClipError
+    from agri_clip.photo import Photo, read_photo
+    from agri_clip.prompts import PromptSet
+
+__all__ = ["AgriClipError", "Detections", "Detector", "Photo", "PromptSet", "read_photo"]
+
+_HOMES = {
+    "AgriClipError": "agri_clip.errors",
+    "Detections": "agri_clip.detections",
+    "Detector": "agri_clip.detector",
+    "Photo": "agri_clip.photo",
+    "PromptSet": "agri_clip.prompts",
+    "read_photo": "agri_clip.photo",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part when it is first asked for, so that `agri-clip --help` does not wait for torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'agri_clip' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,176 @@
+"""The command line as a user meets it: files, tables, and exit status 0, 2 or 3."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from agri_clip import cli
+from tests.conftest import ROOT
+from tests.hostile import write_hostile_folder
+
+SAMPLES = ROOT / "data" / "samples"
+
+
+def run(*arguments: object) -> int:
+    """Run the program in this process; its exit status."""
+    with pytest.raises(SystemExit) as stop:
+        cli.main([str(argument) for argument in arguments])
+    return int(stop.value.code or 0)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def two_photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "my traps ü"
+    folder.mkdir()
+    for name in ("L1_2026-05-04.jpg", "T4_2026-05-11.jpg"):
+        shutil.copy(SAMPLES / name, folder / name)
+    return folder
+
+
+def test_detect_writes_pictures_tables_and_counts(
+    two_photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    assert run("detect", two_photos, "-p", "a ladybird", "-p", "a moth", "--out", out) == 0
+    assert len(list((out / "annotated").glob("*.jpg"))) == 2
+    table = rows(out / "detections.csv")
+    assert {row["label"] for row in table} <= {"a ladybird", "a moth"}
+    counts = rows(out / "counts.csv")
+    assert len(counts) == 2
+    assert sum(int(row["a ladybird"]) for row in counts) == sum(row["label"] == "a ladybird" for row in table)
+    document = json.loads((out / "detections.json").read_text(encoding="utf-8"))
+    assert document
+    printed = capsys.readouterr()
+    assert "a ladybird" in printed.out
+    assert "T4_2026-05-11.jpg" in printed.out
+    assert printed.err == ""
+
+
+def test_trap_and_date_come_from_the_file_name(two_photos: Path, tmp_path: Path) -> None:
+    assert run("detect", two_photos, "-p", "an insect", "--out", tmp_path / "r", "--no-pictures") == 0
+    assert {(row["trap"], row["taken"][:10]) for row in rows(tmp_path / "r" / "detections.csv")} <= {
+        ("L1", "2026-05-04"),
+        ("T4", "2026-05-11"),
+    }
+    assert not (tmp_path / "r" / "annotated").exists()
+
+
+def test_hostile_files_are_clear_rows_and_the_good_ones_are_done(tmp_path: Path) -> None:
+    folder = write_hostile_folder(tmp_path / "photos")
+    assert len(folder.good) == 5
+    assert len(folder.bad) >= 30
+    out = tmp_path / "results"
+    assert run("detect", folder.folder, "-p", "an insect", "--out", out) == cli.SOME_FAILED
+    failures = rows(out / "failures.csv")
+    assert len(failures) == len(folder.bad)
+    reasons = {row["photo"]: row["reason"] for row in failures}
+    assert all("\n" not in reason and len(reason) > 15 for reason in reasons.values())
+    assert len(list((out / "annotated").glob("*.jpg"))) == 5
+    assert len(rows(out / "counts.csv")) == len(folder.bad) + 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["detect", "{photo}"], "nothing to look for"),
+        (["detect", "{photo}", "-p", "  "], "prompt"),
+        (["detect", "{photo}", "-p", "a moth", "--encoder", "no such encoder"], "no such encoder"),
+        (["detect", "{photo}", "-p", "a moth", "--proposer", "nonsense"], "nonsense"),
+        (["detect", "{photo}", "-p", "a moth", "--device", "abacus"], "abacus"),
+        (["detect", "{photo}", "--prompts", "missing.yaml"], "missing.yaml"),
+        (["detect", "{photo}", "-p", "a moth", "--card-size", "huge"], "huge"),
+        (["detect", "{photo}", "-p", "a moth", "--format", "pdf"], "pdf"),
+        (["detect", "{empty}", "-p", "a moth"], "no photos"),
+        (["evaluate", "--coco", "none.json", "--images", "{empty}", "--json", "{out}", "--proposals"], "none.json"),
+        (["evaluate", "--coco", "{coco}", "--images", "{empty}", "--json", "{out}", "--proposals"], "holds none"),
+        (["models", "fetch", "no such thing"], "no such thing"),
+        (["detekt"], "detekt"),
+    ],
+)
+def test_a_wrong_command_says_what_is_wrong(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    places = {
+        "photo": SAMPLES / "L1_2026-05-04.jpg",
+        "empty": tmp_path / "empty",
+        "out": tmp_path / "out.json",
+        "coco": SAMPLES / "annotations.json",
+    }
+    filled = [argument.format(**places) for argument in arguments]
+    if arguments[0] == "detect":
+        filled += ["--out", str(tmp_path / "results")]
+    assert run(*filled) == cli.WRONG_COMMAND
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "Traceback" not in printed
+
+
+def test_evaluate_writes_the_figures_that_are_promised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ["--coco", SAMPLES / "annotations.json", "--images", SAMPLES, "--json", tmp_path / "figures.json"]
+    assert run("evaluate", *common, "--proposals") == 0
+    promised = {"ap", "ap50", "recall50", "boxes_per_insect", "precision", "recall", "f1"}
+    promised |= {"count_mae", "count_mape", "count_bias"}
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert promised <= figures.keys()
+    assert figures["recall50"] > 0.5
+    assert figures["insects"] == len(json.loads((SAMPLES / "annotations.json").read_text())["annotations"])
+    assert f"{figures['recall50']:.3f}" in capsys.readouterr().out
+
+
+def test_evaluate_measures_the_whole_way(tmp_path: Path) -> None:
+    common = ["--coco", SAMPLES / "annotations.json", "--images", SAMPLES, "--json", tmp_path / "figures.json"]
+    assert run("evaluate", *common, "-p", "an insect") == 0
+    figures = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    assert figures["ap50"] > 0.3
+    assert figures["produced_by"]["encoder"] == "builtin"
+
+
+def test_prompts_test_shows_winners_and_prompts_that_mean_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    photo = SAMPLES / "L1_2026-05-04.jpg"
+    assert run("prompts", "test", photo, "-p", "a ladybird", "-p", "a ladybird beetle", "-p", "a green aphid") == 0
+    printed = capsys.readouterr().out
+    assert "margin" in printed
+    assert "means the same" in printed
+
+
+def test_models_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("models") == 0
+    printed = capsys.readouterr().out
+    lines = {line.split()[1]: line.split()[3] for line in printed.splitlines() if line.startswith("│")}
+    assert lines["builtin"] == "yes"
+    assert lines["contrast"] == "yes"
+    assert "openai/clip-vit-base-patch16" in lines
+
+
+@pytest.mark.parametrize("name", ["builtin", "contrast"])
+def test_fetching_what_ships_needs_no_network(name: str) -> None:
+    assert run("models", "fetch", name) == 0
+
+
+def test_a_size_prior_needs_a_scale_and_uses_it(tmp_path: Path) -> None:
+    photo = SAMPLES / "L1_2026-05-04.jpg"
+    lengths = []
+    for scale in ("0.02", "0.05"):
+        out = tmp_path / scale
+        arguments = ["detect", photo, "-p", "an insect", "--mm-per-pixel", scale, "--out", out, "--no-pictures"]
+        assert run(*arguments) == 0
+        lengths.append([float(row["length_mm"]) for row in rows(out / "detections.csv")])
+    assert max(lengths[1]) == pytest.approx(max(lengths[0]) * 2.5, rel=0.05)
+
+
+def test_help_does_not_wait_for_torch() -> None:
+    code = "import sys; from agri_clip import cli; sys.exit(any(m in sys.modules for m in ('torch', 'cv2', 'pandas')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,135 @@
+"""The whole way from photo to detections, on the embedded models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agri_clip import Detector, PromptSet
+from agri_clip.detections import FOUND
+from agri_clip.exports import coco
+from agri_clip.photo import read_photo
+from agri_clip.regions.base import Regions
+from agri_clip.regions.merging import iou_matrix
+from tests.conftest import ROOT
+
+SAMPLE = ROOT / "data" / "samples" / "L1_2026-05-04.jpg"
+
+
+@pytest.fixture(scope="module")
+def detector() -> Detector:
+    return Detector(proposer="contrast", encoder="builtin")
+
+
+class CountingEncoder:
+    """Passes on to a real encoder and remembers how many crops each call had."""
+
+    def __init__(self, detector: Detector) -> None:
+        self.real = detector.encoder
+        self.calls: list[int] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.real, name)
+
+    def encode_images(self, crops: list[np.ndarray]) -> np.ndarray:
+        self.calls.append(len(crops))
+        return self.real.encode_images(crops)
+
+
+def test_the_readme_example_gives_a_table(detector: Detector) -> None:
+    table = detector(SAMPLE, PromptSet.of("a ladybird", "a black aphid")).to_pandas()
+    found = table[table.status == "found"]
+    assert set(found.label) <= {"a ladybird", "a black aphid"}
+    assert found.score.between(0, 1).all()
+    assert (found.x2 > found.x1).all()
+
+
+def test_the_ladybird_of_the_sample_is_found_where_it_is(detector: Detector) -> None:
+    truth = coco.read(SAMPLE.parent / "annotations.json")
+    here = truth.photo_index == truth.file_names.index(SAMPLE.name)
+    ladybird = truth.boxes[here & (truth.category_index == truth.category_names.index("ladybird"))]
+    detections = detector(SAMPLE, "a ladybird").found
+    best = detections.boxes[[np.argmax(detections.scores)]]
+    assert iou_matrix(best, ladybird).max() > 0.5
+
+
+def test_a_photo_alone_and_among_others_gives_the_same(detector: Detector) -> None:
+    prompts = PromptSet.of("a ladybird", "a whitefly")
+    alone = detector(SAMPLE, prompts)
+    other = ROOT / "data" / "samples" / "T1_2026-05-04.jpg"
+    among = [part for _, part in detector.stream([other, SAMPLE, other], prompts)][1]
+    np.testing.assert_array_equal(alone.boxes, among.boxes)
+    np.testing.assert_allclose(alone.scores, among.scores, atol=1e-4)
+    np.testing.assert_array_equal(alone.status, among.status)
+
+
+def test_the_order_of_prompts_changes_nothing(detector: Detector) -> None:
+    one = detector(SAMPLE, PromptSet.of("a ladybird", "a whitefly"))
+    two = detector(SAMPLE, PromptSet.of("a whitefly", "a ladybird"))
+    np.testing.assert_array_equal(one.boxes, two.boxes)
+    np.testing.assert_array_equal(one.scores, two.scores)
+    assert [one.label_names[i] for i in one.label_index] == [two.label_names[i] for i in two.label_index]
+
+
+def test_a_photo_that_fails_stands_in_the_result_and_the_rest_goes_on(detector: Detector, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a photo")
+    results = list(detector.stream([broken, SAMPLE], "a ladybird"))
+    assert [part.photos[0].failed for _, part in results] == [True, False]
+    assert results[0][1].photos[0].reason
+    assert len(results[1][1])
+
+
+def test_batches_span_photos(detector: Detector) -> None:
+    counting = CountingEncoder(detector)
+    sharing = Detector(proposer=detector.proposer, encoder=counting)  # type: ignore[arg-type]
+    photo = np.full((200, 200, 3), 220, np.uint8)
+    for x in (40, 100, 160):
+        photo[90:110, x - 8 : x + 8] = 20
+    results = [
+        part for _, part in sharing.stream([read_photo(photo), read_photo(photo), read_photo(photo)], "an insect")
+    ]
+    assert len(results) == 3
+    assert len([call for call in counting.calls if call]) == 1
+    assert len({part.boxes.tobytes() for part in results}) == 1
+
+
+def test_overlapping_regions_are_reported_once(detector: Detector) -> None:
+    detections = detector(ROOT / "data" / "samples" / "T1_2026-05-04.jpg", "an insect")
+    overlap = iou_matrix(detections.boxes, detections.boxes)
+    np.fill_diagonal(overlap, 0)
+    assert overlap.max() <= detector.settings.merge_iou + 1e-6
+
+
+def test_the_scale_gives_lengths_in_millimetres() -> None:
+    detections = Detector(mm_per_pixel=0.05)(SAMPLE, "a ladybird")
+    np.testing.assert_allclose(detections.length_mm, detections.length_px * 0.05, rtol=1e-5)
+    assert detections.photos[0].mm_per_pixel == 0.05
+
+
+def test_a_flat_photo_has_no_detections(detector: Detector) -> None:
+    detections = detector(np.full((300, 400, 3), 200, np.uint8), "an insect")
+    assert len(detections) == 0
+    assert detections.counts()["an insect"].tolist() == [0]
+
+
+def test_the_result_says_what_made_it(detector: Detector) -> None:
+    prompts = PromptSet.of("a ladybird")
+    made_by = detector(SAMPLE, prompts).provenance
+    assert made_by["prompts_hash"] == prompts.hash
+    assert made_by["encoder_fingerprint"] == detector.encoder.fingerprint
+    assert made_by["thresholds"].keys() == {"a ladybird"}
+
+
+def test_a_proposer_of_the_users_own_fits_in() -> None:
+    class Whole:
+        name, version = "whole photo", "1"
+
+        def propose(self, photo: object) -> Regions:  # noqa: ARG002
+            return Regions(np.array([[0, 0, 50, 50]], np.float32), np.ones(1, np.float32))
+
+    detections = Detector(proposer=Whole(), card=False)(np.zeros((50, 50, 3), np.uint8), "an insect")
+    assert len(detections) == 1
+    assert detections.status[0] in (FOUND, 1, 2)
