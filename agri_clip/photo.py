@@ -272,7 +272,7 @@ def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tupl
     if width * height > max_pixels:
         raise _UnreadableError(
             f"has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels; "
-            "if it is a real photo, raise the limit with --max-pixels (max_pixels in Python)"
+            "if it is a real photo, raise the limit with --max-megapixels (max_pixels in Python)"
         )
     is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
     try:
