@@ -19,7 +19,6 @@ import cv2
 import numpy as np
 import pytest
 import zxingcpp
-from hostile import HostileFolder, encoded, png, tiff_of, trap_picture, write_hostile_folder
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
@@ -29,6 +28,7 @@ from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo import find_photos, one_line, read_photo
 from agri_clip.photo_metadata import camera_name, parse_exif_time, parse_gps
 from agri_clip.photo_tags import parse_date, parse_payload, read_codes, read_name
+from tests.hostile import HostileFolder, encoded, png, tiff_of, trap_picture, write_hostile_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 160, 40), (30, 40, 200), (128, 128, 128)
