@@ -103,9 +103,9 @@ class Card:
     def mm_per_pixel(self, width_mm: float, height_mm: float) -> float | None:
         """Scale from the card's known size; None where the photo shows too little of the card to tell.
 
-        A side counts only if both edges that bound it are seen. Where the proportions differ from the known ones, a tag
-        or holder covers an end of the longer measure, and the other one is used. Of a card cut by the photo's border
-        the short side is used, if what is seen of the other is longer already.
+        A measure counts only if both edges that bound it are seen. Where the proportions differ from the known ones, a
+        tag or holder covers an end, and the measure that it leaves whole is used. Of a card cut by the photo's border,
+        the whole measure is the short side if more is seen of the other than a short side could show.
 
         Parameters
         ----------
@@ -113,20 +113,26 @@ class Card:
             Sides of the card, in any order.
         """
         short, long = sorted((width_mm, height_mm))
-        lengths = [np.linalg.norm(np.roll(self.corners, -1, axis=0)[i] - self.corners[i]) for i in range(4)]
-        one, other = (lengths[0] + lengths[2]) / 2, (lengths[1] + lengths[3]) / 2
-        # The extent along sides 0 and 2 is bounded by sides 1 and 3, and the other way round.
-        one_seen = self.sides_seen[1] and self.sides_seen[3]
-        other_seen = self.sides_seen[0] and self.sides_seen[2]
-        if one > other:
-            one, other, one_seen, other_seen = other, one, other_seen, one_seen
-        if min(one, other) <= 0:
+        sides = np.linalg.norm(np.roll(self.corners, -1, axis=0) - self.corners, axis=1)
+        # What runs along sides 0 and 2 is bounded by sides 1 and 3, and the other way round.
+        measures = sorted(
+            [
+                (float(sides[0] + sides[2]) / 2, self.sides_seen[1] and self.sides_seen[3]),
+                (float(sides[1] + sides[3]) / 2, self.sides_seen[0] and self.sides_seen[2]),
+            ]
+        )
+        (less, less_seen), (more, more_seen) = measures
+        if less <= 0:
             return None
-        if one_seen and other_seen:
-            if abs(other / one / (long / short) - 1) < PROPORTION:
-                return float(np.sqrt(short * long / (one * other)))
-            return float(short / one) if other / one < long / short else float(long / other)
-        return float(short / one) if one_seen else None
+        stretched = (more / less) / (long / short)
+        if less_seen and more_seen:
+            if abs(stretched - 1) < PROPORTION:
+                return float(np.sqrt(short * long / (less * more)))
+            return short / less if stretched < 1 else long / more
+        if less_seen:
+            return short / less
+        # The other measure is cut: were the whole one the long side, the cut one could not be seen to exceed the short.
+        return short / more if more_seen and stretched < 1 - PROPORTION else None
 
     def homography_mm(self, width_mm: float, height_mm: float) -> np.ndarray | None:
         """Matrix (3, 3) from photo pixels to millimetres on the card, origin at a corner, x along the short side.
@@ -280,7 +286,8 @@ def _judge(area: np.ndarray, lab: np.ndarray) -> tuple[float, Card] | None:
     """Score one area, and its card in pixels of the small copy; None where it is no card."""
     height, width = area.shape
     share = area.mean()
-    if not MIN_SHARE <= share <= MAX_SHARE or _is_leaf_green(np.median(lab[area > 0], axis=0)):
+    colour = np.median(lab[area > 0], axis=0)
+    if not MIN_SHARE <= share <= MAX_SHARE or _is_leaf_green(colour):
         return None
     contour = max(cv2.findContours(area, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
     hull = cv2.convexHull(contour)[:, 0].astype(np.float64)
@@ -293,14 +300,15 @@ def _judge(area: np.ndarray, lab: np.ndarray) -> tuple[float, Card] | None:
     frame = shapely.box(0, 0, width, height)
     quadrilateral = shapely.intersection(shapely.Polygon(corners), frame)
     fill = float(area.sum() / max(quadrilateral.area, 1))
-    edge, inside_beats = _edge_evidence(hull, area, lab)
+    edge, contrast = _edge_evidence(contour[:, 0].astype(np.float64), area, lab)
     seen = tuple(bool(s) for s in _sides_seen(corners, width, height))
-    if fill < MIN_FILL or edge < MIN_EDGE or not _bounded(seen, share, inside_beats):
+    if fill < MIN_FILL or edge < MIN_EDGE or not _bounded(seen, share, contrast):
         return None
     confidence = min(1.0, fill) * edge
     card = Card(hull.astype(np.float32), corners.astype(np.float32), seen, confidence)  # type: ignore[arg-type]
-    # A neat card goes before a larger area that took in a hand or a tag.
-    return confidence**4 * float(np.sqrt(share)), card
+    # A neat card goes before a larger area that took in a hand or the table, a coloured one before a large white tag.
+    coloured = min(1.0, float(np.linalg.norm(colour[1:])) / (2 * COLOURED))
+    return confidence**6 * float(np.sqrt(share)) * (1 + coloured), card
 
 
 def _is_leaf_green(colour: np.ndarray) -> bool:
@@ -329,32 +337,27 @@ def _sides_seen(corners: np.ndarray, width: int, height: int) -> np.ndarray:
     return inside.mean(axis=1) > 0.5
 
 
-def _edge_evidence(hull: np.ndarray, area: np.ndarray, lab: np.ndarray) -> tuple[float, float]:
-    """Share of the edge with a clear change of colour, and how much more colourful the inside is than the outside."""
+def _edge_evidence(contour: np.ndarray, area: np.ndarray, lab: np.ndarray) -> tuple[float, float]:
+    """Share of the edge with a clear change of colour, and how much more colourful the inside is than the outside.
+
+    `contour` (n, 2) are the pixels along the edge of `area`, which goes round what covers a part of the card.
+    """
     height, width = area.shape
-    ring = shapely.Polygon(hull).exterior
-    at = np.arange(0, ring.length, 2.0)
-    points = shapely.get_coordinates(shapely.line_interpolate_point(ring, at))
-    ahead = shapely.get_coordinates(shapely.line_interpolate_point(ring, (at + 1) % ring.length))
-    direction = ahead - points
-    direction /= np.maximum(np.linalg.norm(direction, axis=1, keepdims=True), 1e-9)
-    normal = np.stack([direction[:, 1], -direction[:, 0]], axis=1)
-    centre = np.asarray(shapely.Polygon(hull).centroid.coords[0])
-    normal *= np.sign(((points - centre) * normal).sum(1, keepdims=True))
-    reach = 5.0
-    outer, inner = points + reach * normal, points - reach * normal
-
-    def within(p: np.ndarray) -> np.ndarray:
-        return (p[:, 0] >= 0) & (p[:, 0] < width) & (p[:, 1] >= 0) & (p[:, 1] < height)
-
-    usable = within(outer) & within(inner)
-    if usable.sum() < 12:
+    along = np.roll(contour, -4, axis=0) - np.roll(contour, 4, axis=0)
+    normal = np.stack([along[:, 1], -along[:, 0]], axis=1) / np.maximum(np.linalg.norm(along, axis=1), 1e-9)[:, None]
+    one, other = (np.round(contour + reach * normal).astype(int) for reach in (5.0, -5.0))
+    usable = np.ones(len(contour), bool)
+    for point in (one, other):
+        usable &= (point >= 0).all(axis=1) & (point[:, 0] < width) & (point[:, 1] < height)
+    if usable.sum() < 24:
         return 0.0, 0.0
-    outer, inner = outer[usable].astype(int), inner[usable].astype(int)
-    colour_out, colour_in = lab[outer[:, 1], outer[:, 0]], lab[inner[:, 1], inner[:, 0]]
-    change = np.linalg.norm(colour_out - colour_in, axis=1)
-    chroma_out, chroma_in = (np.linalg.norm(c[:, 1:], axis=1) for c in (colour_out, colour_in))
-    return float((change > EDGE_CONTRAST).mean()), float(np.median(chroma_in) - np.median(chroma_out))
+    one, other = one[usable], other[usable]
+    if area[one[:, 1], one[:, 0]].mean() > area[other[:, 1], other[:, 0]].mean():
+        one, other = other, one
+    outer, inner = lab[one[:, 1], one[:, 0]], lab[other[:, 1], other[:, 0]]
+    change = np.linalg.norm(outer - inner, axis=1)
+    chroma_outer, chroma_inner = (np.median(np.linalg.norm(colour[:, 1:], axis=1)) for colour in (outer, inner))
+    return float((change > EDGE_CONTRAST).mean()), float(chroma_inner - chroma_outer)
 
 
 def _enclosing_quadrilateral(hull: np.ndarray) -> np.ndarray | None:

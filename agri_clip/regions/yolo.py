@@ -254,11 +254,11 @@ def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:
 
 
 @lru_cache(maxsize=8)
-def _counting(base: type) -> type:
+def _counting(base: Any) -> type:
     """A predictor that also remembers how many regions NMS left, before those with an empty mask are dropped."""
     import_ultralytics()
 
-    class Counting(base):  # type: ignore[misc, valid-type]
+    class Counting(base):
         counts: list[int]
 
         def construct_results(self, preds: Any, *args: Any, **kwargs: Any) -> Any:

@@ -216,16 +216,15 @@ def _load_folder(folder: Path) -> Any:
     class FolderModel(YOLO):
         def _new(self, cfg: str, task: str | None = None, verbose: bool = False) -> None:  # noqa: ARG002
             # ultralytics' own reading takes the size of the network from the file's name; here the file says it.
-            self.cfg, self.task, self.model_name = cfg, architecture["task"], str(folder)
+            kind = architecture["task"]
             is_rtdetr = architecture["head"][-1][2].startswith("RTDETR")
-            kind = RTDETRDetectionModel if is_rtdetr else self.task_map[self.task]["model"]
-            self.model = kind({**architecture, "yaml_file": cfg}, verbose=False)
-            self.model.load_state_dict(load_file(folder / WEIGHTS))
-            self.model.names = architecture["names"]
-            self.model.task = self.task
-            self.model.args = {"task": self.task, "model": cfg}
-            self.model.eval()
-            self.overrides.update(model=cfg, task=self.task)
+            build = RTDETRDetectionModel if is_rtdetr else self.task_map[kind]["model"]
+            net: Any = build({**architecture, "yaml_file": cfg}, verbose=False)
+            net.load_state_dict(load_file(folder / WEIGHTS))
+            net.names, net.task, net.args = architecture["names"], kind, {"task": kind, "model": cfg}
+            own: Any = self  # its own class declares these as None at first
+            own.model, own.task, own.cfg, own.model_name = net.eval(), kind, cfg, str(folder)
+            self.overrides.update(model=cfg, task=kind)
 
     return FolderModel(str(folder / ARCHITECTURE))
 

@@ -206,18 +206,22 @@ def test_a_tag_over_the_end_does_not_spoil_the_scale():
     assert not card.contains(np.array([[480, 150, 520, 190]])).any()
 
 
-def test_too_little_of_a_card_gives_no_scale():
-    corners = [
-        (150, 100),
-        (2000, 100),
-        (2000, 900),
-        (150, 900),
-    ]  # runs off to the right, wider than high as far as seen
-    card = find_card(put_card(table((215, 212, 205)), corners, YELLOW))
-    assert card is not None
-    corners = [(150, -700), (850, -700), (850, 500), (150, 500)]  # less seen of its length than of its width
-    card = find_card(put_card(table((215, 212, 205)), corners, YELLOW))
+def test_of_a_card_cut_across_the_width_gives_the_scale_while_enough_is_seen():
+    seen_more = [(150, -700), (850, -700), (850, 500), (150, 500)]
+    card = find_card(put_card(table((215, 212, 205)), seen_more, YELLOW))
+    assert card.mm_per_pixel(100, 250) == pytest.approx(100 / 700, rel=0.03)
+    seen_less = [(150, -700), (850, -700), (850, 260), (150, 260)]  # might be the long side of a card cut along it
+    card = find_card(put_card(table((215, 212, 205)), seen_less, YELLOW))
     assert card.mm_per_pixel(100, 250) is None
+
+
+def test_a_large_tag_is_not_taken_for_the_card():
+    corners = [(80, 150), (920, 150), (920, 2300), (80, 2300)]
+    pixels = put_card(table((160, 115, 70)), corners, YELLOW).pixels.copy()
+    cv2.rectangle(pixels, (200, 0), (750, 290), (238, 238, 232), -1)
+    card = find_card(Photo(pixels, "tagged.png"))
+    boxes = np.array([[480, 800, 500, 820], [450, 60, 500, 100]])
+    assert card.contains(boxes).tolist() == [True, False]
 
 
 def test_boxes_on_the_edge_of_the_card_stay():
