@@ -88,9 +88,12 @@ def test_an_installed_copy_finds_its_data(tmp_path: Path) -> None:
     package = tmp_path / "agri_clip"
     shutil.copytree(root / "agri_clip" / "prompts", package / "prompts")
     shutil.copy(root / "agri_clip" / "errors.py", package)
+    (package / "__init__.py").touch()  # so that it comes before any installed agri_clip
     shutil.copytree(root / "data" / "pests", package / "_data" / "pests")
     shutil.copytree(root / "data" / "prompts", package / "_data" / "prompts")
-    code = "from agri_clip.prompts import PromptSet, load_catalogue as c; PromptSet.load('greenhouse'); print(len(c()))"
+    code = (
+        "from agri_clip.prompts import PromptSet, load_catalogue as c; print(PromptSet.load('greenhouse') and len(c()))"
+    )
     ran = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert int(ran.stdout) == len(PESTS)
     shutil.rmtree(package / "_data")
