@@ -206,6 +206,25 @@ def test_the_fingerprint_follows_weights_and_processor_and_not_the_place(tiny, c
     assert ClipEncoder(str(folder), device="cpu").fingerprint != original
 
 
+def test_the_file_layout_of_older_hub_models_is_read(copy, crops):
+    folder = copy("clip")
+    encoder = ClipEncoder(str(folder), device="cpu")
+    wanted = encoder.encode_images(crops), encoder.encode_texts(TEXTS)
+    pictures = json.loads((folder / "processor_config.json").read_text())["image_processor"]
+    old = {key: pictures[key] for key in ("image_mean", "image_std", "resample", "do_resize", "do_center_crop")}
+    old |= {"size": 32, "crop_size": 32, "do_normalize": True, "feature_extractor_type": "CLIPFeatureExtractor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(old))
+    encoder._processor.tokenizer.backend_tokenizer.model.save(str(folder))  # vocab.json, merges.txt
+    names = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+    settings = names | {"unk_token": "<|endoftext|>", "model_max_length": 16, "tokenizer_class": "CLIPTokenizer"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "processor_config.json").unlink()
+    (folder / "tokenizer.json").unlink()
+    again = ClipEncoder(str(folder), device="cpu")
+    np.testing.assert_allclose(again.encode_images(crops), wanted[0], atol=1e-5)
+    np.testing.assert_allclose(again.encode_texts(TEXTS), wanted[1], atol=1e-5)
+
+
 def test_a_model_with_pickled_weights_only_is_refused_and_says_why(copy):
     folder = copy("clip")
     torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
