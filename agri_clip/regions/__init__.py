@@ -49,6 +49,11 @@ class ProposerInfo:
     licence: str
     present: bool
 
+    @property
+    def size(self) -> str:
+        """`size_mb` in words."""
+        return "not known" if self.size_mb is None else f"{self.size_mb:g} MB"
+
 
 @dataclass(frozen=True)
 class _Entry:

@@ -171,10 +171,10 @@ def find_card(photo: Photo) -> Card | None:
     small = cv2.medianBlur(np.ascontiguousarray(small[top:bottom, left:right]), 7)
     lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     found = [_judge(area, lab) for mask in _areas_of_like_colour(lab) for area in _solid_parts(mask)]
-    cards = [card for _, card in sorted((f for f in found if f is not None), key=lambda f: -f[0])]
-    if not cards:
+    ranked = sorted((f for f in found if f is not None), key=lambda f: -f[0])
+    if not ranked or ranked[0][0] <= 0:
         return None
-    card = _with_neighbours(cards)
+    card = _with_neighbours([card for _, card in ranked])
     shift = np.array([left, top], np.float32)
     stretch = np.array([photo.width / size[0], photo.height / size[1]], np.float32)
     outline = shapely.Polygon((card.polygon + shift) * stretch)
@@ -283,7 +283,7 @@ def _solid_parts(mask: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def _judge(area: np.ndarray, lab: np.ndarray) -> tuple[float, Card] | None:
-    """Score one area, and its card in pixels of the small copy; None where it is no card."""
+    """Score one area, and its card in pixels of the small copy; None where it is no card, 0 where it may be another."""
     height, width = area.shape
     share = area.mean()
     colour = np.median(lab[area > 0], axis=0)
@@ -306,9 +306,11 @@ def _judge(area: np.ndarray, lab: np.ndarray) -> tuple[float, Card] | None:
         return None
     confidence = min(1.0, fill) * edge
     card = Card(hull.astype(np.float32), corners.astype(np.float32), seen, confidence)  # type: ignore[arg-type]
+    chroma = float(np.linalg.norm(colour[1:]))
+    if chroma < COLOURED and not area[height // 2, width // 2]:
+        return 0.0, card  # pale and off the centre: a tag, a phone, paper; the card itself may be too like the table
     # A neat card goes before a larger area that took in a hand or the table, a coloured one before a large white tag.
-    coloured = min(1.0, float(np.linalg.norm(colour[1:])) / (2 * COLOURED))
-    return confidence**6 * float(np.sqrt(share)) * (1 + coloured), card
+    return confidence**6 * float(np.sqrt(share)) * (1 + min(1.0, chroma / (2 * COLOURED))), card
 
 
 def _is_leaf_green(colour: np.ndarray) -> bool:
