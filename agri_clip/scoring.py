@@ -21,10 +21,10 @@ from agri_clip.detections import BACKGROUND, FOUND, OTHER
 from agri_clip.encoders.base import Encoder
 from agri_clip.prompts.base import PromptSet, Target
 
-#: Least score of a found label where the prompt set gives none of its own.
+#: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
 THRESHOLD = 0.3
 
-#: Weight of the proposer's objectness against the encoder's evidence in `Scores.rank`.
+#: Weight of the proposer's objectness against the encoder's evidence in `Scores.rank`: both alike.
 OBJECTNESS_WEIGHT = 0.5
 
 #: Insects that compete with the labels asked for, together as likely as one label.
