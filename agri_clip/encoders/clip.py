@@ -162,7 +162,7 @@ def _load_model(name: str, folder: Path, dtype: torch.dtype) -> Any:
     from transformers import AutoModel
 
     try:
-        with _quiet("transformers.modeling_utils"):
+        with _quiet("transformers"):
             model, info = AutoModel.from_pretrained(
                 folder,
                 dtype=dtype,
