@@ -157,8 +157,6 @@ def detect(
     prompt_set = make_prompts(prompt, prompts, negative)
     reading = reading_options(name_pattern, raw_orientation, max_megapixels)
     sources = find_photos(photos)
-    if not sources:
-        raise AgriClipError(f"no photos in {', '.join(map(str, photos))}; give photos, or a folder that holds some")
     prepare_folder(out)
     detector = make_detector(
         encoder=encoder,

@@ -81,6 +81,12 @@ def test_hostile_files_are_clear_rows_and_the_good_ones_are_done(tmp_path: Path)
     assert len(rows(out / "counts.csv")) == len(folder.bad) + 5
 
 
+def test_an_empty_folder_is_a_failure_that_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert run("detect", tmp_path / "empty", "-p", "a moth", "--out", tmp_path / "r") == cli.SOME_FAILED
+    assert [row["photo"] for row in rows(tmp_path / "r" / "failures.csv")] == [str(tmp_path / "empty")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -92,7 +98,6 @@ def test_hostile_files_are_clear_rows_and_the_good_ones_are_done(tmp_path: Path)
         (["detect", "{photo}", "--prompts", "missing.yaml"], "missing.yaml"),
         (["detect", "{photo}", "-p", "a moth", "--card-size", "huge"], "huge"),
         (["detect", "{photo}", "-p", "a moth", "--format", "pdf"], "pdf"),
-        (["detect", "{empty}", "-p", "a moth"], "no photos"),
         (["evaluate", "--coco", "none.json", "--images", "{empty}", "--json", "{out}", "--proposals"], "none.json"),
         (["evaluate", "--coco", "{coco}", "--images", "{empty}", "--json", "{out}", "--proposals"], "holds none"),
         (["models", "fetch", "no such thing"], "no such thing"),

@@ -6,6 +6,7 @@ nothing is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -13,6 +14,7 @@ import cv2
 import numpy as np
 import shapely
 
+from agri_clip.errors import AgriClipError
 from agri_clip.photo import Photo
 
 #: Short and long side in millimetres of makes whose size a public source gives.
@@ -52,6 +54,25 @@ TAG_SHARE = 0.008
 BLACK = 12
 # Measured against known proportions of the card: nearer than this means that the whole card is seen.
 PROPORTION = 0.08
+
+
+def parse_card_size(text: str) -> tuple[float, float]:
+    """Size of a card as a user gives it: a make of `CARD_SIZES_MM`, or ``"100x250"`` in millimetres.
+
+    Raises
+    ------
+    AgriClipError
+        It is neither; the message lists the makes.
+    """
+    if text.lower() in CARD_SIZES_MM:
+        return CARD_SIZES_MM[text.lower()]
+    numbers = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*[x×]\s*(\d+(?:\.\d+)?)\s*", text.lower())
+    if numbers is None or not all(float(number) > 0 for number in numbers.groups()):
+        raise AgriClipError(
+            f"card size {text!r} is not known; write it in millimetres, such as 100x250, or give a make: "
+            f"{', '.join(CARD_SIZES_MM)}"
+        )
+    return float(numbers[1]), float(numbers[2])
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import pytest
 import shapely
 from PIL import Image
 
+from agri_clip.errors import AgriClipError
 from agri_clip.photo import Photo
-from agri_clip.regions.card import CARD_SIZES_MM, find_card
+from agri_clip.regions.card import CARD_SIZES_MM, find_card, parse_card_size
 
 YELLOW, BLUE, WHITE, BLACK = (235, 205, 30), (30, 90, 190), (240, 240, 236), (25, 25, 28)
 UPRIGHT = [(300, 150), (700, 150), (700, 1150), (300, 1150)]
@@ -251,3 +252,16 @@ def test_real_traps_lose_no_insects_to_their_card(yellow_traps):
         total += len(boxes)
     assert found == len(labelled["images"])
     assert inside / total >= 0.995
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("100x250", (100, 250)), (" 76.2 × 127 ", (76.2, 127)), ("Horiver-10x25", (100, 250))]
+)
+def test_a_card_size_is_a_make_or_millimetres(text: str, size: tuple[float, float]) -> None:
+    assert parse_card_size(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "huge", "0x250", "100", "100x", "-1x5"])
+def test_a_wrong_card_size_lists_what_can_be_given(text: str) -> None:
+    with pytest.raises(AgriClipError, match="horiver-10x25"):
+        parse_card_size(text)
