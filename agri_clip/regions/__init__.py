@@ -17,6 +17,7 @@ __all__ = [
     "available",
     "fetch_proposer",
     "get_proposer",
+    "is_proposer",
     "list_names",
     "register",
 ]
@@ -219,7 +220,12 @@ for _row in (
     ("sam2_t.pt", "as mobile_sam.pt, larger", 78.1, "Apache-2.0"),
     ("sam_b.pt", "as mobile_sam.pt, finest outlines, wants a GPU", 375, "Apache-2.0"),
     ("yoloe-11s-seg-pf.pt", "everyday objects and animals in close-ups, with outlines", None, "AGPL-3.0"),
-    ("yoloe-11s-seg.pt", "what the setting `words` says, in close-ups; fetches a text model too", None, "AGPL-3.0"),
+    (
+        "yoloe-11s-seg.pt",
+        "what the setting `words` says, in close-ups; needs ultralytics' CLIP package",
+        None,
+        "AGPL-3.0",
+    ),
     ("yolo11n.pt", "a start for training; by itself it knows 80 everyday things, no insects", None, "AGPL-3.0"),
     ("rtdetr-l.pt", "as yolo11n.pt, a transformer", None, "AGPL-3.0"),
 ):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -138,14 +139,7 @@ class YoloProposer:
         net = model.model
         promptable = hasattr(net, "set_classes") and not hasattr(getattr(net, "model", [None])[-1], "lrpc")
         if promptable and self.words:
-            try:
-                model.set_classes(list(self.words))
-            except Exception as error:  # downloads, TorchScript and missing packages fail in ways of their own
-                raise ModelError(
-                    f"{self.name} needs ultralytics' text model to understand {', '.join(self.words)!r}, which could "
-                    f"not be loaded ({error}); with a network run `agri-clip models fetch {self.name}`, or use the "
-                    "prompt-free kind, whose name ends in -pf.pt"
-                ) from error
+            _tell_words(model, self.words, self.name)
         return model
 
     def _propose_tile(self, tile: np.ndarray) -> Regions:
@@ -233,6 +227,28 @@ def fetch(name: str, words: Sequence[str] = ("insect",)) -> Path:
     proposer = YoloProposer(name, words=words)
     proposer._model = proposer._load()
     return proposer.path
+
+
+def _tell_words(model: Any, words: tuple[str, ...], name: str) -> None:
+    """Tell a YOLOE or YOLO-World model what to look for, by ultralytics' text models.
+
+    Raises
+    ------
+    ModelError
+        Its CLIP package or text model is not here.
+    """
+    if find_spec("clip") is None:
+        raise ModelError(
+            f"{name} needs ultralytics' own CLIP package to understand words; with a network run `pip install "
+            f"git+https://github.com/ultralytics/CLIP.git`, or use the prompt-free kind, whose name ends in -pf.pt"
+        )
+    if type(model).__name__ == "YOLOE":
+        kind = getattr(model.model, "text_model", "mobileclip:blt")
+        obtain_weights("mobileclip2_b.ts" if kind.startswith("mobileclip2") else "mobileclip_blt.ts")
+    try:
+        model.set_classes(list(words))
+    except Exception as error:  # TorchScript, downloads and missing packages fail in ways of their own
+        raise ModelError(f"{name}: its text model cannot read {', '.join(words)!r}: {error}") from error
 
 
 def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:

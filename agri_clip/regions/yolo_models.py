@@ -37,7 +37,7 @@ def find_weights(name: str | Path) -> Path | None:
     """
     given = Path(name).expanduser()
     for place in (given, SHIPPED / given, weights_folder() / given, weights_folder() / f"{name}.pt"):
-        if place.is_file() or (place / WEIGHTS).is_file():
+        if place.is_file() or (place / ARCHITECTURE).is_file():
             return place
     return None
 

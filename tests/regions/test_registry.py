@@ -11,7 +11,7 @@ import pytest
 from agri_clip import regions as registry
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
-from agri_clip.regions import Proposer, Regions, available, fetch_proposer, get_proposer, register
+from agri_clip.regions import Proposer, Regions, available, fetch_proposer, get_proposer, is_proposer, register
 
 
 class Nothing:
@@ -51,6 +51,14 @@ def test_a_ready_proposer_passes_through_but_takes_no_settings_any_more():
 def test_an_unknown_name_lists_the_names(name):
     with pytest.raises(ModelError, match=r"Names that work: contrast.*FastSAM-s\.pt"):
         get_proposer(name)
+
+
+def test_a_folder_with_an_encoder_is_no_proposer(tmp_path):
+    (tmp_path / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert not is_proposer(str(tmp_path))
+    assert is_proposer("contrast")
+    assert is_proposer("weights.pt")
 
 
 def test_contrast_is_always_here_and_weights_only_when_they_are(tmp_path, monkeypatch):
