@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip.errors import AgriClipError
+from agri_clip.errors import AgriClipError, AgriClipWarning
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -313,6 +314,14 @@ def evaluate(
         raise typer.Exit(SOME_FAILED)
 
 
+def show_warning(message: Warning | str, category: type[Warning], *_: object) -> None:
+    """Print our own warnings as notes; what libraries warn of is for their developers."""
+    if issubclass(category, AgriClipWarning):
+        from agri_clip.console import errors
+
+        errors().print(f"note: {message}", markup=False, soft_wrap=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the program; what a user can mend is one line on the error stream and exit status 2.
 
@@ -326,6 +335,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         Always, with the exit status.
     """
+    warnings.showwarning = show_warning
     try:
         app(args=None if arguments is None else list(arguments))
     except AgriClipError as error:

@@ -36,3 +36,7 @@ class PromptError(AgriClipError):
 
 class DataError(AgriClipError):
     """Labels, annotations or an output place that cannot be used; names the file and field."""
+
+
+class AgriClipWarning(UserWarning):
+    """Base of what a user should know while the work goes on; the command line shows it as a note."""

@@ -44,8 +44,8 @@ def zero_shot(encoder: Encoder, pool: CropPool) -> dict[str, Any]:
     Returns
     -------
     dict
-        `top1` over the crops with an insect, `interval` (95 %, bootstrap over crops), recall of each group, and its most
-        frequent confusion.
+        `top1` over the crops with an insect, `interval` (95 %, bootstrap over crops), recall of each group, and what it
+        is most often taken for.
     """
     prompts = embed_prompts(encoder, group_prompts(), others=())
     groups = np.array(pool.groups)

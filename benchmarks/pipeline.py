@@ -3,8 +3,8 @@
 python benchmarks/pipeline.py                 # on data/samples
 python benchmarks/pipeline.py --photos DIR
 
-Baseline, in the same run on the same input: `Proposer.propose` on photos already in memory, and `Encoder.encode_images` on
-crops already cut. The pipeline reads, looks for codes and the card, cuts, scores and merges as well.
+Baseline, in the same run on the same input: `Proposer.propose` on photos already in memory, and
+`Encoder.encode_images` on crops already cut. The pipeline reads, looks for codes and the card, cuts, scores and merges.
 """
 
 from __future__ import annotations

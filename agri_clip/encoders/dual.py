@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from agri_clip.devices import choose_device, choose_dtype
-from agri_clip.errors import ModelError
+from agri_clip.errors import AgriClipWarning, ModelError
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +25,7 @@ TEXT_CACHE = 20_000
 LEAST_HALF_LENGTH = 1e-2
 
 
-class TruncatedTextWarning(UserWarning):
+class TruncatedTextWarning(AgriClipWarning):
     """A prompt was longer than the model reads; the rest of it was left out."""
 
 

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from agri_clip.errors import PromptError
+from agri_clip.errors import AgriClipWarning, PromptError
 from agri_clip.prompts._files import spoken_faults
 from agri_clip.prompts.base import Target, tidy
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.templates import with_article
 
 
-class PromptWarning(UserWarning):
+class PromptWarning(AgriClipWarning):
     """A prompt that was understood in one of several ways."""
 
 
