@@ -22,6 +22,9 @@ import torch
 from agri_clip.regions.contrast import ContrastProposer, measure_candidates
 from agri_clip.regions.contrast_features import FEATURE_NAMES
 from agri_clip.regions.merging import iou_matrix
+from fine_tune.synthetic import render_trap
+
+RENDERED_KINDS = ("yellow", "blue", "white", "clear", "delta", "pan water", "leaf", "soil")
 
 WIDTHS = (32, 16)
 """Hidden units of the two layers."""
@@ -66,6 +69,79 @@ def read_coco(file: Path, images: Path) -> Iterator[tuple[np.ndarray, np.ndarray
         if pixels is None:
             raise FileNotFoundError(f"{images / image['file_name']}: cannot be read")
         yield cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), corners, image["file_name"]
+
+
+def draw_shapes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A plain picture of ellipses, some with legs or touching, between printed lines and words.
+
+    Real traps hold no such thing; it keeps the fitted scores sensible on what is clearer than any insect.
+
+    Returns
+    -------
+    pixels : ndarray, shape (h, w, 3), uint8
+    boxes : ndarray, shape (n, 4)
+        xyxy of the ellipses with their legs.
+    """
+    height, width = int(rng.integers(500, 1100)), int(rng.integers(500, 1100))
+    ground = rng.uniform(10, 245, 3)
+    pixels = np.broadcast_to(ground.astype(np.uint8), (height, width, 3)).copy()
+    ink = _unlike(rng, ground)
+    for at in rng.integers(0, width, 2).tolist():
+        cv2.line(pixels, (at, 0), (at, height), ink, int(rng.integers(1, 5)))
+    place = (int(rng.integers(0, width // 2)), int(rng.integers(60, height)))
+    cv2.putText(pixels, "TRAP 27", place, cv2.FONT_HERSHEY_SIMPLEX, rng.uniform(0.6, 3), ink, int(rng.integers(2, 7)))
+    boxes: list[np.ndarray] = []
+    typical = np.exp(rng.uniform(np.log(7), np.log(90)))
+    for _ in range(int(rng.integers(4, 30))):
+        long = float(np.clip(typical * np.exp(rng.normal(0, 0.4)), 6, 0.2 * min(height, width)))
+        wide, turn = long * rng.uniform(0.35, 1.0), rng.uniform(0, np.pi)
+        centre = rng.uniform(long, (width - long, height - long))
+        half = np.hypot((long * np.cos(turn), long * np.sin(turn)), (wide * np.sin(turn), wide * np.cos(turn)))
+        box = np.concatenate([centre - half, centre + half + 1])
+        if any(_near(box, other, 0.3 if rng.random() < 0.2 else 1.2) for other in boxes):
+            continue
+        colour = _unlike(rng, ground)
+        if rng.random() < 0.5:
+            for angle in turn + rng.uniform(0, 2 * np.pi, 6):
+                tip = np.clip(centre + 1.3 * half * (np.cos(angle), np.sin(angle)), 0, (width - 1, height - 1))
+                cv2.line(pixels, _point(centre), _point(tip), colour, max(1, int(wide / 10)), cv2.LINE_AA)
+                box = np.concatenate([np.minimum(box[:2], tip), np.maximum(box[2:], tip + 1)])
+        axes = (max(1, round(long)), max(1, round(wide)))
+        cv2.ellipse(pixels, _point(centre), axes, float(np.degrees(turn)), 0, 360, colour, -1, cv2.LINE_AA)
+        boxes.append(box)
+    soft = cv2.GaussianBlur(pixels.astype(np.float32), (0, 0), rng.uniform(0.5, 1.5))
+    noisy = soft + rng.normal(0, rng.uniform(1, 9), pixels.shape)
+    return np.clip(noisy, 0, 255).astype(np.uint8), np.array(boxes, np.float64).reshape(-1, 4)
+
+
+def _unlike(rng: np.random.Generator, ground: np.ndarray) -> tuple[float, float, float]:
+    """A colour well apart from the ground's."""
+    while True:
+        colour = rng.uniform(0, 255, 3)
+        if np.abs(colour - ground).sum() > 150:
+            return tuple(colour.tolist())
+
+
+def _near(a: np.ndarray, b: np.ndarray, share: float) -> bool:
+    """Whether the centres of two boxes lie within `share` of their mean size of each other, along both axes."""
+    return bool((np.abs(a[:2] + a[2:] - b[:2] - b[2:]) < share * (a[2:] - a[:2] + b[2:] - b[:2])).all())
+
+
+def _point(place: np.ndarray) -> tuple[int, int]:
+    """Whole pixels."""
+    return round(float(place[0])), round(float(place[1]))
+
+
+def draw_trap(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A rendered trap, leaf or soil photo of any kind and scale, and its boxes."""
+    photo = render_trap(
+        rng,
+        kind=str(rng.choice(RENDERED_KINDS)),
+        mm_per_pixel=float(np.exp(rng.uniform(np.log(0.03), np.log(0.1)))),
+        dirt=float(rng.uniform(0, 8)),
+        drops=int(rng.integers(0, 12)),
+    )
+    return photo.pixels, photo.boxes.astype(np.float64)
 
 
 def measure_photo(
@@ -132,25 +208,44 @@ def _rounded(values: np.ndarray) -> list[object]:
     return np.vectorize(lambda v: float(f"{v:.5g}"))(values).tolist()
 
 
+def training_photos(arguments: argparse.Namespace) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Pixels, boxes and a name of every picture that the scores are fitted to."""
+    for file, images in zip(arguments.coco, arguments.images, strict=True):
+        for number, (pixels, boxes, name) in enumerate(read_coco(file, images)):
+            if number % arguments.every:
+                continue
+            yield pixels, boxes, f"{name}:plain"
+            form = FORMS[1 + zlib.crc32(name.encode()) % (len(FORMS) - 1)]
+            yield *change_photo(pixels, boxes, form), f"{name}:{form}"
+    for number in range(arguments.rendered):
+        yield *draw_trap(np.random.default_rng((arguments.seed, 0, number))), f"{number}:rendered"
+    for number in range(arguments.shapes):
+        yield *draw_shapes(np.random.default_rng((arguments.seed, 1, number))), f"{number}:shapes"
+
+
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--coco", type=Path, action="append", default=[], help="COCO file, may be repeated")
+    parser.add_argument("--images", type=Path, action="append", default=[], help="its photos, as often as --coco")
+    parser.add_argument("--every", type=int, default=5, help="use every n-th photo of a COCO file")
+    parser.add_argument("--rendered", type=int, default=20, help="rendered traps beside the photos")
+    parser.add_argument("--shapes", type=int, default=24, help="pictures of plain shapes beside the photos")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    return parser.parse_args(words)
+
+
 def main() -> None:
     """Read the arguments, measure, fit, write."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--coco", type=Path, action="append", required=True, help="COCO file, may be repeated")
-    parser.add_argument("--images", type=Path, action="append", required=True, help="its photos, as often as --coco")
-    parser.add_argument("--forms-per-photo", type=int, default=2, help="changed forms of each photo beside itself")
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    arguments = parse_arguments()
     proposer = ContrastProposer(outlines=False)
     features, goals = [], []
-    for file, images in zip(arguments.coco, arguments.images, strict=True):
-        for pixels, boxes, name in read_coco(file, images):
-            start = zlib.crc32(name.encode())
-            changed = [FORMS[1 + (start + i) % (len(FORMS) - 1)] for i in range(arguments.forms_per_photo)]
-            for form in ("plain", *changed):
-                _, measured, overlap = measure_photo(*change_photo(pixels, boxes, form), proposer)
-                features.append(measured)
-                goals.append(goal(overlap))
-    fitted = fit(np.concatenate(features), np.concatenate(goals))
+    for pixels, boxes, _ in training_photos(arguments):
+        _, measured, overlap = measure_photo(pixels, boxes, proposer)
+        features.append(measured)
+        goals.append(goal(overlap))
+    fitted = fit(np.concatenate(features), np.concatenate(goals), seed=arguments.seed)
     text = json.dumps({"features": list(FEATURE_NAMES), **fitted}, separators=(",", ":"))
     arguments.out.write_text(text + "\n", encoding="utf-8")
 

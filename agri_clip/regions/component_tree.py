@@ -63,6 +63,11 @@ def disc(size: int) -> np.ndarray:
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
 
 
+def to_lab(pixels: np.ndarray) -> np.ndarray:
+    """CIE L*a*b* of RGB uint8 pixels (h, w, 3), as OpenCV's uint8: L* times 2.55, a* and b* plus 128."""
+    return cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)
+
+
 def contrast_map(lab: np.ndarray, window: int, reduction: int = 8) -> np.ndarray:
     """Colour distance of each pixel to the nearest of five local backgrounds.
 
@@ -72,8 +77,8 @@ def contrast_map(lab: np.ndarray, window: int, reduction: int = 8) -> np.ndarray
 
     Parameters
     ----------
-    lab : ndarray, shape (h, w, 3), float32
-        CIE L*a*b*.
+    lab : ndarray, shape (h, w, 3), uint8
+        From `to_lab`.
     window : int
         Side of the window in pixels; things up to about two thirds of it stand out.
     reduction : int
@@ -87,22 +92,26 @@ def contrast_map(lab: np.ndarray, window: int, reduction: int = 8) -> np.ndarray
     height, width = lab.shape[:2]
     size = (max(1, round(width / reduction)), max(1, round(height / reduction)))
     small = cv2.resize(lab, size, interpolation=cv2.INTER_AREA)
-    # medianBlur takes windows this large on uint8 only; half a unit of L* is far below the noise of a photo
-    small = np.clip(small * (2.0, 1.0, 1.0) + (0, 128, 128), 0, 255).astype(np.uint8)
-    side = max(3, round(window / reduction) // 2 * 2 + 1)
+    side = min(max(3, round(window / reduction) // 2 * 2 + 1), 255)
     shift = side // 2
     padded = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
-    median = (cv2.medianBlur(padded, min(side, 255)).astype(np.float32) - (0, 128, 128)) * (0.5, 1.0, 1.0)
-    ones = np.ones((1, 3), np.float32)
+    median = cv2.medianBlur(padded, side)
     nearest: np.ndarray | None = None
     for dy, dx in ((0, 0), (-shift, 0), (shift, 0), (0, -shift), (0, shift)):
-        part = median[side + dy : side + dy + size[1], side + dx : side + dx + size[0]].astype(np.float32)
-        difference = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-        cv2.subtract(lab, difference, dst=difference)
-        cv2.multiply(difference, difference, dst=difference)
-        squared = cv2.transform(difference, ones)
+        part = median[side + dy : side + dy + size[1], side + dx : side + dx + size[0]]
+        background = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
+        squared = _squared_distance(cv2.absdiff(lab, background))
         nearest = squared if nearest is None else cv2.min(nearest, squared)
-    return cv2.convertScaleAbs(cv2.sqrt(nearest), alpha=CONTRAST_SCALE)
+    return cv2.convertScaleAbs(np.sqrt(nearest, dtype=np.float32), alpha=CONTRAST_SCALE)
+
+
+def _squared_distance(difference: np.ndarray) -> np.ndarray:
+    """Squared colour difference, uint16 and saturated, of channel differences in OpenCV's uint8 Lab."""
+    lightness, green_red, blue_yellow = cv2.split(difference)
+    total = cv2.multiply(lightness, lightness, scale=1 / 2.55**2, dtype=cv2.CV_16U)
+    cv2.add(total, cv2.multiply(green_red, green_red, dtype=cv2.CV_16U), dst=total)
+    cv2.add(total, cv2.multiply(blue_yellow, blue_yellow, dtype=cv2.CV_16U), dst=total)
+    return total
 
 
 def choose_levels(contrast: np.ndarray, count: int, lowest: float, noise_factor: float) -> np.ndarray:
@@ -171,23 +180,25 @@ def cut_at_cores(mask: np.ndarray, cores: np.ndarray) -> np.ndarray:
     """
     _, nearest = cv2.distanceTransformWithLabels(1 - cores, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_CCOMP)
     parts = mask.copy()
-    parts[:, :-1][nearest[:, :-1] != nearest[:, 1:]] = 0
-    parts[:-1][nearest[:-1] != nearest[1:]] = 0
+    parts[:, :-1] &= np.equal(nearest[:, :-1], nearest[:, 1:]).view(np.uint8)
+    parts[:-1] &= np.equal(nearest[:-1], nearest[1:]).view(np.uint8)
     return parts
 
 
 def make_maps(contrast: np.ndarray) -> list[np.ndarray]:
-    """The contrast map itself, opened by discs of 5 and 3 pixels, and closed by one of 5."""
+    """The contrast map itself, opened by a disc of 5 pixels, closed by one of 5, and opened by one of 3."""
     return [
         contrast,
         cv2.morphologyEx(contrast, cv2.MORPH_OPEN, disc(5)),
-        cv2.morphologyEx(contrast, cv2.MORPH_OPEN, disc(3)),
         cv2.morphologyEx(contrast, cv2.MORPH_CLOSE, disc(5)),
+        cv2.morphologyEx(contrast, cv2.MORPH_OPEN, disc(3)),
     ]
 
 
-def find_candidates(maps: list[np.ndarray], levels: np.ndarray, side_range: tuple[float, float]) -> Candidates:
-    """All components of all maps at all levels, and the parts of those of the first map that hold several cores.
+def find_candidates(
+    maps: list[np.ndarray], levels: np.ndarray, side_range: tuple[float, float], used: int
+) -> Candidates:
+    """All components of the first maps at all levels, and the parts of those of the first map that hold several cores.
 
     Parameters
     ----------
@@ -197,6 +208,8 @@ def find_candidates(maps: list[np.ndarray], levels: np.ndarray, side_range: tupl
         From `choose_levels`.
     side_range : tuple of float
         Shortest and longest permitted longer side in pixels.
+    used : int
+        How many of the maps are cut into components.
 
     Returns
     -------
@@ -204,11 +217,12 @@ def find_candidates(maps: list[np.ndarray], levels: np.ndarray, side_range: tupl
         `source` is the index of the map; `len(maps)` stands for parts.
     """
     found = []
-    for level in levels.tolist():
-        for source, grey in enumerate(maps):
+    for source, grey in enumerate(maps[:used]):
+        # the derived maps differ most from the first at low levels and change slowly: every other level will do
+        for level in levels[:: 2 if source else 1].tolist():
             mask = cv2.threshold(grey, level - 1, 1, cv2.THRESH_BINARY)[1]
             found.append(components(mask, level, source, side_range))
-    for level in levels[1:-2:2].tolist():
+    for level in levels[1:-3:2].tolist():
         mask, cores = (cv2.threshold(maps[i], level - 1, 1, cv2.THRESH_BINARY)[1] for i in (0, 1))
         found.append(components(cut_at_cores(mask, cores), level, len(maps), side_range, connectivity=4))
     return Candidates.concat(found)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from math import ceil
 
 import cv2
 import numpy as np
@@ -24,6 +25,7 @@ from agri_clip.regions.component_tree import (
     find_candidates,
     group_alike,
     make_maps,
+    to_lab,
     trace_outline,
 )
 from agri_clip.regions.contrast_features import ObjectnessModel, measure
@@ -41,6 +43,12 @@ LARGEST_SHARE = 0.6
 
 WINDOW = 200
 """Background window in pixels of the octave: half as large again as the longest candidate."""
+
+SMALLEST_SIDE = 8.0
+"""Longer side in pixels of a coarser octave below which a candidate is left to the finer one."""
+
+MARGIN = np.array([-1.0, -1.0, 1.0, 1.0])
+"""Widening of boxes in photo pixels: a level set ends inside the soft rim of what it shows. Measured on labels."""
 
 TILE_OVERLAP = 2 * OCTAVE_SIDE
 """Tiles overlap so far that each candidate stands whole, with its surroundings, in one of them."""
@@ -110,7 +118,7 @@ class ContrastProposer:
     """
 
     name = "contrast"
-    version = "1"
+    version = "2"
 
     def __init__(
         self,
@@ -121,7 +129,7 @@ class ContrastProposer:
         min_side: float = 8.0,
         levels: int = 10,
         lowest_contrast: float = 8.0,
-        noise_factor: float = 2.5,
+        noise_factor: float = 1.5,
         tile: int = 2048,
         outlines: bool = True,
     ) -> None:
@@ -182,46 +190,78 @@ def measure_candidates(pixels: np.ndarray, settings: ContrastProposer) -> Iterat
     """
     height, width = pixels.shape[:2]
     octave = pixels
-    shrink = 1
     while True:
         rows, columns = octave.shape[:2]
         coarsest = max(rows, columns) < 2 * SMALLEST_OCTAVE
-        longest = LARGEST_SHARE * max(rows, columns) if coarsest else OCTAVE_SIDE
         scale = np.array([width / columns, height / rows])
-        for x0, y0, x1, y1 in tiles(columns, rows, settings.tile, TILE_OVERLAP):
-            side_range = (max(settings.min_side / shrink, min(settings.min_side, 8.0)), longest)
-            inner = (x0 > 0, y0 > 0, x1 < columns, y1 < rows)
-            origin = np.array([x0, y0], np.float64)
-            yield _measure_tile(octave[y0:y1, x0:x1], settings, side_range, inner, origin, scale)
+        side_range = (
+            max(settings.min_side / scale.max(), min(settings.min_side, SMALLEST_SIDE)),
+            LARGEST_SHARE * max(rows, columns) if coarsest else float(OCTAVE_SIDE),
+        )
+        # the finest octave costs most, and what its further maps add is found in the next one as well
+        used = 2 if octave is pixels and not coarsest else 4
+        too_fine = not coarsest and side_range[0] >= 2 * SMALLEST_SIDE
+        for x0, y0, x1, y1 in [] if too_fine else even_tiles(columns, rows, settings.tile):
+            inner = np.array([x0 > 0, y0 > 0, x1 < columns, y1 < rows])
+            tile = _Tile(
+                octave[y0:y1, x0:x1],
+                np.array([x0, y0], np.float64),
+                scale,
+                inner,
+                side_range,
+                used,
+            )
+            measured = _measure_tile(tile, settings)
+            if len(measured.boxes):
+                measured.boxes[:] = np.clip(measured.boxes + MARGIN, 0, [width, height, width, height])
+                yield measured
         if coarsest:
             return
-        shrink *= 2
-        octave = cv2.resize(octave, (max(1, columns // 2), max(1, rows // 2)), interpolation=cv2.INTER_AREA)
+        octave = cv2.resize(
+            octave,
+            (max(1, columns // 2), max(1, rows // 2)),
+            interpolation=cv2.INTER_AREA,
+        )
 
 
-def _measure_tile(
-    pixels: np.ndarray,
-    settings: ContrastProposer,
-    side_range: tuple[float, float],
-    inner: tuple[bool, bool, bool, bool],
-    origin: np.ndarray,
-    scale: np.ndarray,
-) -> MeasuredCandidates:
-    """Candidates of one tile of one octave; `inner` says which sides are no border of the photo."""
-    lab = cv2.cvtColor(pixels.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    contrast = contrast_map(lab, max(WINDOW, round(1.25 * side_range[1])))
+def even_tiles(width: int, height: int, longest: int) -> list[tuple[int, int, int, int]]:
+    """Tiles (x0, y0, x1, y1) of sides up to `longest`, no larger than the least number of them needs."""
+    spans = []
+    for length in (width, height):
+        count = max(1, ceil((length - TILE_OVERLAP) / (longest - TILE_OVERLAP)))
+        side = max(ceil((length + (count - 1) * TILE_OVERLAP) / count), TILE_OVERLAP + 1)
+        spans.append([(start, end) for start, _, end, _ in tiles(length, 1, side, TILE_OVERLAP)])
+    return [(x0, y0, x1, y1) for y0, y1 in spans[1] for x0, x1 in spans[0]]
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """Pixels of a tile; its origin in the octave, the octave's scale, which sides are no border of the photo."""
+
+    pixels: np.ndarray
+    origin: np.ndarray
+    scale: np.ndarray
+    inner: np.ndarray
+    side_range: tuple[float, float]
+    used: int
+
+
+def _measure_tile(tile: _Tile, settings: ContrastProposer) -> MeasuredCandidates:
+    """Candidates of one tile of one octave, without those cut by a border that is not the photo's."""
+    lab = to_lab(tile.pixels)
+    contrast = contrast_map(lab, max(WINDOW, round(1.25 * tile.side_range[1])))
     maps = make_maps(contrast)
     levels = choose_levels(contrast, settings.levels, settings.lowest_contrast, settings.noise_factor)
-    found = find_candidates(maps, levels, side_range)
+    found = find_candidates(maps, levels, tile.side_range, tile.used)
     height, width = contrast.shape
-    at_side = found.boxes == np.array([0, 0, width, height])
-    found = found[~(at_side & np.array(inner)).any(axis=1)]
+    cut = (found.boxes == [0, 0, width, height]) & tile.inner
+    found = found[~cut.any(axis=1)]
     group = group_alike(found.boxes)
     chosen = middle_of_groups(group, found.level)
     features = measure(lab, maps, found, group, chosen)
     found = found[chosen]
-    corners = (found.boxes.reshape(-1, 2, 2) + origin) * scale
-    return MeasuredCandidates(corners.reshape(-1, 4), features, found, maps, origin, scale)
+    corners = (found.boxes.reshape(-1, 2, 2) + tile.origin) * tile.scale
+    return MeasuredCandidates(corners.reshape(-1, 4), features, found, maps, tile.origin, tile.scale)
 
 
 def middle_of_groups(group: np.ndarray, level: np.ndarray) -> np.ndarray:
