@@ -250,7 +250,7 @@ class Trainer:
                 losses.append(self.train_step())
                 self.seconds = time.perf_counter() - started
                 if self.step % log_every == 0:
-                    scale = float(self.model.logit_scale.exp())
+                    scale = float(self.model.logit_scale.detach().exp())
                     log.write(f"{self.step},{np.mean(losses):.4f},{scale:.2f},{self.seconds:.0f}\n")
                     log.flush()
                     losses.clear()
