@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from agri_clip.detections import BACKGROUND, OTHER, Detections
+from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections
 
 Item = TypeVar("Item")
 
@@ -64,28 +67,34 @@ def _is_number(cell: str) -> bool:
 
 def counts_table(detections: Detections) -> Table:
     """Counts per photo and label; beside them what was seen and not counted, and why a photo failed."""
-    counts = detections.counts()
+    names = without_common_folder([photo.name for photo in detections.photos])
     rows: list[list[object]] = []
-    for index, photo in enumerate(detections.photos):
+    for name, photo, part in zip(names, detections.photos, detections.split(), strict=True):
         if photo.failed:
-            rows.append([photo.name, *("–" for _ in detections.label_names), "–", "–", f"failed: {photo.reason}"])
-            continue
-        status = detections.status[detections.photo_index == index]
-        numbers = [int(counts.loc[index, label]) for label in detections.label_names]
-        uncounted = [int((status == OTHER).sum()), int((status == BACKGROUND).sum())]
-        rows.append([photo.name, *numbers, *uncounted, "; ".join(photo.notes)])
+            rows.append([name, *("–" for _ in detections.label_names), "–", "–", f"failed: {photo.reason}"])
+        else:
+            rows.append([name, *_numbers(part), "; ".join(photo.notes)])
+    if len(names) > 1:
+        rows.append(["all", *_numbers(detections), ""])
     columns = ["photo", *detections.label_names, "other insects", "not insects", "notes"]
-    if len(detections.photos) > 1:
-        total = [int(counts[label].sum()) for label in detections.label_names]
-        rows.append(
-            [
-                "all",
-                *total,
-                int((detections.status == OTHER).sum()),
-                int((detections.status == BACKGROUND).sum()),
-                "",
-            ]
-        )
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     return make_table(columns, rows)
+
+
+def _numbers(detections: Detections) -> list[int]:
+    """Found regions of each label, other insects, and regions that are no insect."""
+    found = detections.label_index[detections.status == FOUND]
+    counts = np.bincount(found, minlength=len(detections.label_names)).tolist()
+    return [*counts, int((detections.status == OTHER).sum()), int((detections.status == BACKGROUND).sum())]
+
+
+def without_common_folder(names: Sequence[str]) -> list[str]:
+    """Photo names without the folder that all of them share."""
+    folders = [Path(name).parent for name in names]
+    try:
+        common = Path(os.path.commonpath(folders))
+    except ValueError:
+        # Some are absolute and some are not, or there are none.
+        return list(names)
+    return [str(Path(name).relative_to(common)) for name in names]

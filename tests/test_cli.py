@@ -61,7 +61,7 @@ def test_detect_writes_pictures_tables_and_counts(
 def test_trap_and_date_come_from_the_file_name(two_photos: Path, tmp_path: Path) -> None:
     assert run("detect", two_photos, "-p", "an insect", "--out", tmp_path / "r", "--no-pictures") == 0
     assert {(row["trap"], row["taken"][:10]) for row in rows(tmp_path / "r" / "detections.csv")} <= {
-        ("L1", "2026-05-04"),
+        ("", "2026-05-04"),  # a leaf: its name gives a day and no trap
         ("T4", "2026-05-11"),
     }
     assert not (tmp_path / "r" / "annotated").exists()

@@ -19,7 +19,11 @@ from agri_clip.exports.fonts import can_draw, draw_text, text_width
 
 # Told apart with every common kind of colour blindness, and seen on yellow, blue and white cards: Okabe and Ito's
 # palette without its yellow, in the order of contrast on yellow. https://jfly.uni-koeln.de/color/
-PALETTE = ("#0072B2", "#D55E00", "#7B2D8E", "#009E73", "#1A1A1A", "#CC79A7", "#8C510A", "#56B4E9")
+# From the ninth label on there is no such palette; these are apart from the first eight for most eyes.
+PALETTE = (
+    *("#0072B2", "#D55E00", "#7B2D8E", "#009E73", "#1A1A1A", "#CC79A7", "#8C510A", "#56B4E9"),
+    *("#B2182B", "#E7298A", "#35978F", "#6E7F80"),
+)
 HALO = sv.Color.WHITE
 #: With more boxes than this in one photo they carry no text; the legend says what the colours mean.
 MAX_TEXTS = 40
