@@ -160,13 +160,14 @@ def goal(overlap: np.ndarray) -> np.ndarray:
     return np.clip((overlap - 0.3) / 0.5, 0.0, 1.0)
 
 
-def fit(features: np.ndarray, goals: np.ndarray, epochs: int = 30, seed: int = 0) -> dict[str, object]:
+def fit(pictures: list[tuple[np.ndarray, np.ndarray]], epochs: int = 30, seed: int = 0) -> dict[str, object]:
     """Fit the perceptron.
 
     Parameters
     ----------
-    features : ndarray, shape (n, k), float32
-    goals : ndarray, shape (n,), 0 to 1
+    pictures : list of (ndarray of shape (n, k), ndarray of shape (n,))
+        Features and goals of each picture's candidates. A picture weighs as the square root of their number, so that
+        a few dirty ones do not decide alone.
     epochs : int
     seed : int
 
@@ -176,6 +177,10 @@ def fit(features: np.ndarray, goals: np.ndarray, epochs: int = 30, seed: int = 0
         What `ObjectnessModel.load` reads, less the list of features.
     """
     torch.manual_seed(seed)
+    pictures = [picture for picture in pictures if len(picture[0])]
+    features, goals = (np.concatenate([picture[i] for picture in pictures]) for i in (0, 1))
+    weight = np.concatenate([np.full(len(picture[0]), len(picture[0]) ** -0.5) for picture in pictures])
+    w = torch.from_numpy((weight / weight.mean()).astype(np.float32))
     mean, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
     x = torch.from_numpy(np.clip((features - mean) / scale, -5, 5).astype(np.float32))
     y = torch.from_numpy(goals.astype(np.float32))
@@ -191,7 +196,7 @@ def fit(features: np.ndarray, goals: np.ndarray, epochs: int = 30, seed: int = 0
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 6e-3, total_steps=epochs * per_epoch)
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(batch):
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(network(x[rows])[:, 0], y[rows])
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(network(x[rows])[:, 0], y[rows], w[rows])
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -229,7 +234,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--coco", type=Path, action="append", default=[], help="COCO file, may be repeated")
     parser.add_argument("--images", type=Path, action="append", default=[], help="its photos, as often as --coco")
     parser.add_argument("--every", type=int, default=5, help="use every n-th photo of a COCO file")
-    parser.add_argument("--rendered", type=int, default=20, help="rendered traps beside the photos")
+    parser.add_argument("--rendered", type=int, default=32, help="rendered traps beside the photos")
     parser.add_argument("--shapes", type=int, default=24, help="pictures of plain shapes beside the photos")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
@@ -240,12 +245,11 @@ def main() -> None:
     """Read the arguments, measure, fit, write."""
     arguments = parse_arguments()
     proposer = ContrastProposer(outlines=False)
-    features, goals = [], []
+    pictures = []
     for pixels, boxes, _ in training_photos(arguments):
         _, measured, overlap = measure_photo(pixels, boxes, proposer)
-        features.append(measured)
-        goals.append(goal(overlap))
-    fitted = fit(np.concatenate(features), np.concatenate(goals), seed=arguments.seed)
+        pictures.append((measured, goal(overlap)))
+    fitted = fit(pictures, seed=arguments.seed)
     text = json.dumps({"features": list(FEATURE_NAMES), **fitted}, separators=(",", ":"))
     arguments.out.write_text(text + "\n", encoding="utf-8")
 

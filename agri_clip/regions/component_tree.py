@@ -2,7 +2,7 @@
 
 A level set of the map of local contrast falls into components; over falling levels these components form a tree in
 which every insect is, at some level, a node of its own. Openings and closings of the map give further trees, in which
-legs and bridges are gone or wings have joined the body; the distance to opened cores cuts what still touches.
+legs and bridges are gone or wings have joined the body; the distance to eroded cores cuts what still touches.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import numpy as np
 
 CONTRAST_SCALE = 2.0
 """Steps of the uint8 contrast map per unit of CIE 1976 colour difference: 127 units are the most it holds."""
+
+CORE_SIZES = (5, 9, 15)
+"""Discs in pixels by which components are eroded to find the cores of what touches: necks narrower than this part."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +174,7 @@ def cut_at_cores(mask: np.ndarray, cores: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     mask, cores : ndarray, shape (h, w), uint8
-        0 or 1; the cores are the mask after an opening or an erosion.
+        0 or 1; the cores are the mask after an erosion.
 
     Returns
     -------
@@ -195,10 +198,15 @@ def make_maps(contrast: np.ndarray) -> list[np.ndarray]:
     ]
 
 
+def cores_of(mask: np.ndarray, size: int) -> np.ndarray:
+    """What is left of a mask, shape (h, w), uint8, after an erosion by a disc of `size` pixels."""
+    return cv2.erode(mask, disc(size))
+
+
 def find_candidates(
-    maps: list[np.ndarray], levels: np.ndarray, side_range: tuple[float, float], used: int
+    maps: list[np.ndarray], levels: np.ndarray, side_range: tuple[float, float], quick: bool
 ) -> Candidates:
-    """All components of the first maps at all levels, and the parts of those of the first map that hold several cores.
+    """All components of the maps at all levels, and the parts of those of the first map that hold several cores.
 
     Parameters
     ----------
@@ -208,23 +216,25 @@ def find_candidates(
         From `choose_levels`.
     side_range : tuple of float
         Shortest and longest permitted longer side in pixels.
-    used : int
-        How many of the maps are cut into components.
+    quick : bool
+        Use only the first two maps and the smallest cores.
 
     Returns
     -------
     Candidates
-        `source` is the index of the map; `len(maps)` stands for parts.
+        `source` is the index of the map, or `len(maps)` and the index of the size in `CORE_SIZES` for parts.
     """
     found = []
-    for source, grey in enumerate(maps[:used]):
+    for source, grey in enumerate(maps[: 2 if quick else None]):
         # the derived maps differ most from the first at low levels and change slowly: every other level will do
         for level in levels[:: 2 if source else 1].tolist():
             mask = cv2.threshold(grey, level - 1, 1, cv2.THRESH_BINARY)[1]
             found.append(components(mask, level, source, side_range))
     for level in levels[1:-3:2].tolist():
-        mask, cores = (cv2.threshold(maps[i], level - 1, 1, cv2.THRESH_BINARY)[1] for i in (0, 1))
-        found.append(components(cut_at_cores(mask, cores), level, len(maps), side_range, connectivity=4))
+        mask = cv2.threshold(maps[0], level - 1, 1, cv2.THRESH_BINARY)[1]
+        for number, size in enumerate(CORE_SIZES[: 1 if quick else None]):
+            parts = cut_at_cores(mask, cores_of(mask, size))
+            found.append(components(parts, level, len(maps) + number, side_range, connectivity=4))
     return Candidates.concat(found)
 
 

@@ -18,9 +18,11 @@ import numpy as np
 from agri_clip.photo import Photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.component_tree import (
+    CORE_SIZES,
     Candidates,
     choose_levels,
     contrast_map,
+    cores_of,
     cut_at_cores,
     find_candidates,
     group_alike,
@@ -82,10 +84,10 @@ class MeasuredCandidates:
         """Polygon of one candidate, shape (k, 2), float32, in photo pixels, inside its box."""
         x0, y0, x1, y1 = self.found.boxes[index]
         level, source = int(self.found.level[index]), int(self.found.source[index])
-        grey = self.maps[source if source < len(self.maps) else 0][y0:y1, x0:x1]
-        mask = (grey >= level).astype(np.uint8)
-        if source == len(self.maps):
-            mask = cut_at_cores(mask, (self.maps[1][y0:y1, x0:x1] >= level).astype(np.uint8))
+        part = source - len(self.maps)
+        mask = (self.maps[0 if part >= 0 else source][y0:y1, x0:x1] >= level).astype(np.uint8)
+        if part >= 0:
+            mask = cut_at_cores(mask, cores_of(mask, CORE_SIZES[part]))
         polygon = (trace_outline(mask) + self.found.boxes[index, :2] + self.origin) * self.scale
         box = self.boxes[index]
         return np.clip(polygon, box[:2], box[2:]).astype(np.float32)
@@ -97,7 +99,7 @@ class ContrastProposer:
     Parameters
     ----------
     min_objectness : float
-        Regions below it are left out, 0 to 1. The default keeps about 7 boxes per insect on dirty sticky cards.
+        Regions below it are left out, 0 to 1. The default keeps about 8 boxes per insect on dirty sticky cards.
     max_regions : int
         At most this many of the best regions of a photo; `Regions.notes` says when the cap cut some.
     max_overlap : float
@@ -123,7 +125,7 @@ class ContrastProposer:
     def __init__(
         self,
         *,
-        min_objectness: float = 0.05,
+        min_objectness: float = 0.06,
         max_regions: int = 3000,
         max_overlap: float = 0.65,
         min_side: float = 8.0,
@@ -199,18 +201,12 @@ def measure_candidates(pixels: np.ndarray, settings: ContrastProposer) -> Iterat
             LARGEST_SHARE * max(rows, columns) if coarsest else float(OCTAVE_SIDE),
         )
         # the finest octave costs most, and what its further maps add is found in the next one as well
-        used = 2 if octave is pixels and not coarsest else 4
+        quick = octave is pixels and not coarsest
         too_fine = not coarsest and side_range[0] >= 2 * SMALLEST_SIDE
         for x0, y0, x1, y1 in [] if too_fine else even_tiles(columns, rows, settings.tile):
             inner = np.array([x0 > 0, y0 > 0, x1 < columns, y1 < rows])
-            tile = _Tile(
-                octave[y0:y1, x0:x1],
-                np.array([x0, y0], np.float64),
-                scale,
-                inner,
-                side_range,
-                used,
-            )
+            origin = np.array([x0, y0], np.float64)
+            tile = _Tile(octave[y0:y1, x0:x1], origin, scale, inner, side_range, quick)
             measured = _measure_tile(tile, settings)
             if len(measured.boxes):
                 measured.boxes[:] = np.clip(measured.boxes + MARGIN, 0, [width, height, width, height])
@@ -243,7 +239,7 @@ class _Tile:
     scale: np.ndarray
     inner: np.ndarray
     side_range: tuple[float, float]
-    used: int
+    quick: bool
 
 
 def _measure_tile(tile: _Tile, settings: ContrastProposer) -> MeasuredCandidates:
@@ -252,7 +248,7 @@ def _measure_tile(tile: _Tile, settings: ContrastProposer) -> MeasuredCandidates
     contrast = contrast_map(lab, max(WINDOW, round(1.25 * tile.side_range[1])))
     maps = make_maps(contrast)
     levels = choose_levels(contrast, settings.levels, settings.lowest_contrast, settings.noise_factor)
-    found = find_candidates(maps, levels, tile.side_range, tile.used)
+    found = find_candidates(maps, levels, tile.side_range, tile.quick)
     height, width = contrast.shape
     cut = (found.boxes == [0, 0, width, height]) & tile.inner
     found = found[~cut.any(axis=1)]

@@ -121,7 +121,7 @@ def _tree_features(found: Candidates, group: np.ndarray, chosen: np.ndarray, par
         "fill": found.area[chosen] / size.prod(axis=1),
         "level_span": np.log(highest / lowest),
         "votes": np.log(np.bincount(group)),
-        "is_part": (found.source[chosen] == parts).astype(np.float64),
+        "is_part": (found.source[chosen] >= parts).astype(np.float64),
     }
 
 
