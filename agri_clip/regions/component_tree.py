@@ -99,12 +99,11 @@ def contrast_map(lab: np.ndarray, window: int, reduction: int = 8) -> np.ndarray
     shift = side // 2
     padded = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
     median = cv2.medianBlur(padded, side)
-    nearest: np.ndarray | None = None
+    nearest = np.full((height, width), np.iinfo(np.uint16).max, np.uint16)
     for dy, dx in ((0, 0), (-shift, 0), (shift, 0), (0, -shift), (0, shift)):
         part = median[side + dy : side + dy + size[1], side + dx : side + dx + size[0]]
         background = cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR)
-        squared = _squared_distance(cv2.absdiff(lab, background))
-        nearest = squared if nearest is None else cv2.min(nearest, squared)
+        cv2.min(nearest, _squared_distance(cv2.absdiff(lab, background)), dst=nearest)
     return cv2.convertScaleAbs(np.sqrt(nearest, dtype=np.float32), alpha=CONTRAST_SCALE)
 
 
