@@ -99,7 +99,7 @@ class ContrastProposer:
     Parameters
     ----------
     min_objectness : float
-        Regions below it are left out, 0 to 1. The default keeps about 8 boxes per insect on dirty sticky cards.
+        Regions below it are left out, 0 to 1. The default keeps about 9 boxes per insect on dirty sticky cards.
     max_regions : int
         At most this many of the best regions of a photo; `Regions.notes` says when the cap cut some.
     max_overlap : float
