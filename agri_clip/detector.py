@@ -289,7 +289,7 @@ class Detector:
 
     def _merge(self, regions: Regions, scores: Scores) -> np.ndarray:
         """Indices of the regions kept, best first: a found label goes before another insect, that before background."""
-        order = np.where(scores.status == FOUND, 2.0, np.where(scores.status == BACKGROUND, 0.0, 1.0)) + scores.rank
+        order = np.where(scores.status == FOUND, 2.0, np.where(scores.status == BACKGROUND, 0.0, 1.0)) + scores.insect
         kept = nms(regions.boxes, order, self.settings.merge_iou, metric="iou")
         return kept[nms(regions.boxes[kept], order[kept], self.settings.merge_ios, metric="ios")]
 

@@ -30,7 +30,6 @@ from agri_clip.matching import (
     recall_by_boxes,
 )
 from agri_clip.regions.base import Regions
-from agri_clip.scoring import OBJECTNESS_WEIGHT, combine
 
 
 def evaluate(
@@ -93,8 +92,6 @@ def evaluate(
         "by_size": _by_size(judged, insects, ap[0], ap50[0]),
     }
     if isinstance(predictions, Detections):
-        ap, ap50 = average_precision(replace(judged, scores=judged.rank).ranked(), insects)
-        result["ordered_by_rank"] = {"ap": figure(ap[0, 0]), "ap50": figure(ap50[0, 0])}
         result |= _per_label(judged, insects, label_names, evaluated)
     result |= {
         "per_photo": _per_photo(judged, insects, evaluated),
@@ -194,7 +191,6 @@ def _detection_boxes(detections: Detections, threshold: float | None) -> Boxes:
         detections.photo_index.astype(np.int64),
         detections.boxes.astype(np.float64),
         detections.scores.astype(np.float64),
-        combine(detections.insect, detections.objectness, OBJECTNESS_WEIGHT),
         detections.label_index.astype(np.int64),
         counted,
     )
@@ -205,7 +201,6 @@ def _region_boxes(regions: Sequence[Regions], threshold: float | None) -> Boxes:
     return Boxes(
         np.repeat(np.arange(len(regions)), [len(r) for r in regions]),
         joined.boxes.astype(np.float64),
-        joined.objectness.astype(np.float64),
         joined.objectness.astype(np.float64),
         np.zeros(len(joined), np.int64),
         joined.objectness >= (-np.inf if threshold is None else threshold),

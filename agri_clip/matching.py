@@ -34,8 +34,6 @@ class Boxes:
     xyxy : ndarray, shape (n, 4), float64
     scores : ndarray, shape (n,), float64
         What the boxes are ordered by.
-    rank : ndarray, shape (n,), float64
-        Another order: the detector's and the proposer's certainty that it is an insect, together.
     label_index : ndarray, shape (n,), int64
     counted : ndarray, shape (n,), bool
         Whether the box counts as an insect at the threshold used.
@@ -44,7 +42,6 @@ class Boxes:
     photo_index: np.ndarray
     xyxy: np.ndarray
     scores: np.ndarray
-    rank: np.ndarray
     label_index: np.ndarray
     counted: np.ndarray
 
@@ -56,7 +53,6 @@ class Boxes:
             self.photo_index[index],
             self.xyxy[index],
             self.scores[index],
-            self.rank[index],
             self.label_index[index],
             self.counted[index],
         )

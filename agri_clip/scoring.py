@@ -24,8 +24,12 @@ from agri_clip.prompts.base import PromptSet, Target
 #: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
 THRESHOLD = 0.3
 
-#: Weight of the proposer's objectness against the encoder's evidence in `Scores.rank`: both alike.
+#: Weight of the proposer's objectness against the encoder's evidence in the probability of an insect; see `combine`.
 OBJECTNESS_WEIGHT = 0.5
+
+#: Share of a target's looks in its vector, the rest being its names. On rendered crops of 29 groups names alone are right
+#: in 68 of 100, with 0.15 looks in 66, half looks in 59; but of a name that it never met, an encoder has only the looks.
+LOOKS_WEIGHT = 0.15
 
 #: Insects that compete with the labels asked for, together as likely as one label.
 OTHER_INSECTS: tuple[str, ...] = (
@@ -121,9 +125,7 @@ class Scores:
     margin : ndarray, shape (n,), float32
         Score less that of the runner-up label; the score itself where there is one label.
     insect : ndarray, shape (n,), float32
-        Probability that the region is not background.
-    rank : ndarray, shape (n,), float32
-        `insect` and objectness combined, to order regions by.
+        Probability that the region is not background: the encoder's, joined with the proposer's objectness where given.
     labels : ndarray, shape (n, labels), float32
         Probability of every label. With softmax models labels compete; with sigmoid models each stands alone.
     other : ndarray, shape (n,), float32
@@ -137,7 +139,6 @@ class Scores:
     score: np.ndarray
     margin: np.ndarray
     insect: np.ndarray
-    rank: np.ndarray
     labels: np.ndarray
     other: np.ndarray
     negatives: np.ndarray
@@ -148,6 +149,8 @@ class Scores:
 
 def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = OTHER_INSECTS) -> LabelVectors:
     """Encode a prompt set: the vectors of a label's texts are averaged and brought to unit length again.
+
+    Where a target has names and looks, its looks count for `LOOKS_WEIGHT` together, however many they are.
 
     Parameters
     ----------
@@ -170,7 +173,8 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
     everything = sorted({text for group in texts.values() for text in group} | set(rivals))
     vector_of = dict(zip(everything, np.asarray(encoder.encode_texts(everything), np.float64), strict=True))
     dim = len(vector_of[everything[0]])
-    means = np.stack([np.mean([vector_of[t] for t in sorted(group)], axis=0) for group in texts.values()])
+    looks = prompts.looks_texts()
+    means = np.stack([_label_mean(vector_of, set(texts[label]), set(looks.get(label, ()))) for label in texts])
     vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
     return LabelVectors(
         labels=prompts.labels,
@@ -186,6 +190,12 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
         logit_bias=encoder.logit_bias,
         fingerprint=encoder.fingerprint,
     )
+
+
+def _label_mean(vector_of: dict[str, np.ndarray], texts: set[str], looks: set[str]) -> np.ndarray:
+    """Weighted mean of the vectors of one label's names and looks, not yet of unit length."""
+    parts = [np.mean([vector_of[t] for t in sorted(part)], axis=0) for part in (texts - looks, looks) if part]
+    return parts[0] if len(parts) == 1 else (1 - LOOKS_WEIGHT) * parts[0] + LOOKS_WEIGHT * parts[1]
 
 
 def competing_insects(targets: Sequence[Target], others: Sequence[str] = OTHER_INSECTS) -> tuple[str, ...]:
@@ -238,7 +248,7 @@ def score(
         Unit vectors of the regions' crops, of the encoder that `prompts` was made with.
     prompts : LabelVectors
     objectness : ndarray, shape (n,), optional
-        The proposer's, 0 to 1; enters `Scores.rank` alone.
+        The proposer's, 0 to 1; joined with the encoder's probability of an insect by `combine`.
     lengths_mm : ndarray, shape (n,), optional
         Lengths of the regions in millimetres; NaN where unknown.
     threshold : float, optional
@@ -275,8 +285,13 @@ def score(
     likelihood = _length_likelihood(lengths_mm, prompts.lengths_mm[by_name], len(vectors))
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
     labels, other, negatives, insect = judge(label_logits, other_logits, negative_logits, likelihood)
+    if objectness is not None:
+        joined = combine(insect, objectness, OBJECTNESS_WEIGHT)
+        up, down = joined / np.maximum(insect, 1e-12), (1 - joined) / np.maximum(1 - insect, 1e-12)
+        labels, other = np.minimum(labels * up[:, None], 1), np.minimum(other * up, 1)
+        negatives, insect = np.minimum(negatives * down[:, None], 1), joined
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name]
-    return _decide(labels, other, negatives, insect, needed, objectness, (np.array(by_name), np.array(negative_order)))
+    return _decide(labels, other, negatives, insect, needed, (np.array(by_name), np.array(negative_order)))
 
 
 def _logits(vectors: np.ndarray, texts: np.ndarray, prompts: LabelVectors) -> np.ndarray:
@@ -373,7 +388,6 @@ def _decide(
     negatives: np.ndarray,
     insect: np.ndarray,
     needed: np.ndarray,
-    objectness: np.ndarray | None,
     orders: tuple[np.ndarray, np.ndarray],
 ) -> Scores:
     """Best label, runner-up and status; columns go back from the order of names to that of the prompt set."""
@@ -384,7 +398,6 @@ def _decide(
     top = np.take_along_axis(labels, best[:, None], axis=1)[:, 0]
     margin = top - np.partition(labels, -2, axis=1)[:, -2] if labels.shape[1] > 1 else top
     status = np.where(insect < 0.5, BACKGROUND, np.where(top >= needed.astype(np.float32)[best], FOUND, OTHER))
-    rank = insect if objectness is None else combine(insect, objectness, OBJECTNESS_WEIGHT)
     label_columns, negative_columns = np.empty_like(labels), np.empty(negatives.shape, np.float32)
     label_columns[:, by_name] = labels
     if len(negative_order):
@@ -395,7 +408,6 @@ def _decide(
         score=top,
         margin=margin,
         insect=insect.astype(np.float32),
-        rank=rank.astype(np.float32),
         labels=label_columns,
         other=other.astype(np.float32),
         negatives=negative_columns,

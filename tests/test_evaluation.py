@@ -282,13 +282,6 @@ def test_a_photo_labelled_in_raw_pixel_order_is_noticed() -> None:
     assert "--raw-orientation" in evaluate(regions, truth((0, A)))["warnings"][0]
 
 
-def test_the_second_order_uses_what_the_proposer_says() -> None:
-    found = replace(result((0, A, 0.5), (0, FAR, 0.6)), objectness=np.array([0.9, 0.1]), insect=np.array([0.8, 0.8]))
-    report = evaluate(found, truth((0, A)))
-    assert report["ap50"] == pytest.approx(0.5)
-    assert report["ordered_by_rank"]["ap50"] == 1
-
-
 def test_the_report_is_written_whole_and_says_what_was_measured(tmp_path: Path) -> None:
     report = evaluate(result((0, A, 0.5)), truth((0, A)), provenance={"command": "evaluate"})
     write_report(report, tmp_path / "new" / "r.json")
@@ -339,7 +332,7 @@ def plain_ap(boxes: np.ndarray, insects: np.ndarray, iou: float) -> float:
 def test_ap_equals_the_plain_way(boxes: np.ndarray, insects: np.ndarray) -> None:
     n = len(boxes)
     scores = np.linspace(0.9, 0.1, n)
-    given_boxes = Boxes(np.zeros(n, int), boxes, scores, scores, np.zeros(n, int), np.ones(n, bool))
+    given_boxes = Boxes(np.zeros(n, int), boxes, scores, np.zeros(n, int), np.ones(n, bool))
     labelled = truth(*[(0, box.tolist()) for box in insects])
     ap, ap50 = average_precision(given_boxes, labelled)
     assert ap50[0, 0] == pytest.approx(plain_ap(boxes, labelled.boxes, 0.5), abs=1e-6)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from agri_clip.detections import BACKGROUND, FOUND, OTHER
 from agri_clip.prompts import Negative, PromptSet, Target
 from agri_clip.scoring import (
+    LOOKS_WEIGHT,
     LabelVectors,
     combine,
     competing_insects,
@@ -164,7 +165,7 @@ def test_no_regions_give_an_empty_result():
     result = score(np.zeros((0, DIM), np.float32), embedded("ab", "x", others=2), objectness=np.zeros(0))
     assert len(result) == 0
     assert result.labels.shape == (0, 2)
-    assert result.rank.shape == result.margin.shape == (0,)
+    assert result.insect.shape == result.margin.shape == (0,)
 
 
 def test_thresholds_of_the_prompt_set_go_before_the_default():
@@ -244,7 +245,7 @@ def test_the_order_of_prompts_and_regions_changes_nothing_else(labels, negatives
     plain = score(vectors, prompts, lengths_mm=lengths, objectness=objectness)
     order = list(regions)
     other = score(vectors[order], turned, lengths_mm=lengths[order], objectness=objectness[order])
-    for name in ("status", "score", "margin", "insect", "rank", "other"):
+    for name in ("status", "score", "margin", "insect", "other"):
         np.testing.assert_array_equal(getattr(other, name), getattr(plain, name)[order], err_msg=name)
     np.testing.assert_array_equal(other.labels, plain.labels[order][:, labels])
     np.testing.assert_array_equal(other.negatives, plain.negatives[order][:, negatives])
@@ -287,7 +288,7 @@ def test_extreme_logits_stay_finite():
     for kind in ({"logit_scale": 1e4}, {"logit_scale": 1e4, "logit_bias": -500.0, "activation": "sigmoid"}):
         prompts = embedded("ab", "x", others=2, lengths=[(1, 2), (3, 4)], **kind)
         result = score(np.concatenate([prompts.vectors, -prompts.vectors]), prompts, lengths_mm=np.full(6, 500.0))
-        for name in ("score", "margin", "insect", "rank", "labels", "other", "negatives"):
+        for name in ("score", "margin", "insect", "labels", "other", "negatives"):
             values = getattr(result, name)
             assert np.isfinite(values).all(), name
             assert ((values >= 0) & (values <= 1)).all(), name
@@ -316,3 +317,31 @@ def test_what_does_not_fit_together_is_refused():
         score(np.zeros((2, DIM)), prompts, lengths_mm=np.ones(3))
     with pytest.raises(ValueError, match="weight"):
         combine(np.ones(2), np.ones(2), 1.5)
+
+
+def test_the_proposers_objectness_raises_and_lowers_every_label_alike():
+    prompts = embedded("ab", "xy", others=2)
+    vectors = unit(np.random.default_rng(3).normal(size=(30, DIM)))
+    plain = score(vectors, prompts)
+    likely, unlikely = (score(vectors, prompts, objectness=np.full(30, value)) for value in (0.99, 0.01))
+    assert (likely.insect > unlikely.insect).all()
+    assert (likely.labels >= unlikely.labels).all()
+    for result in (plain, likely, unlikely):
+        np.testing.assert_allclose(result.labels.sum(axis=1) + result.other, result.insect, atol=1e-5)
+        np.testing.assert_allclose(result.negatives.sum(axis=1), 1 - result.insect, atol=1e-5)
+    same = np.flatnonzero(plain.insect > 1e-3)
+    np.testing.assert_allclose(
+        likely.labels[same] / likely.insect[same, None], plain.labels[same] / plain.insect[same, None], rtol=1e-3
+    )
+
+
+def test_looks_count_for_their_share_however_many_they_are():
+    class Axes(WordEncoder):
+        def encode_texts(self, texts):
+            return np.stack([np.eye(self.dim)[0 if "aphid" in text else 1] for text in texts]).astype(np.float32)
+
+    for looks in (("small and green",), ("small and green", "soft", "round")):
+        target = {"name": "aphid", "phrasings": ["an aphid"], "looks": looks}
+        prompts = PromptSet.model_validate({"targets": [target], "templates": ["{}"]})
+        vector = embed_prompts(Axes(), prompts, others=()).vectors[0]
+        assert vector[1] / vector[0] == pytest.approx(LOOKS_WEIGHT / (1 - LOOKS_WEIGHT), rel=1e-5)

@@ -264,10 +264,14 @@ class PromptSet(BaseModel):
         Returns
         -------
         dict of str to tuple of str
-            Targets first, then negatives, each in order; no text twice within one label. The vectors of one label are
-            averaged and brought to unit length again.
+            Targets first, then negatives, each in order; no text twice within one label. `agri_clip.scoring` averages
+            the vectors of one label.
         """
         return {part.name: expand(part.phrases(), self.templates) for part in self.parts}
+
+    def looks_texts(self) -> dict[str, tuple[str, ...]]:
+        """Those of `texts` that say what a target looks like, for each target that has looks."""
+        return {target.name: expand(target.looks, self.templates) for target in self.targets if target.looks}
 
     @property
     def hash(self) -> str:
