@@ -10,9 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from agri_clip.detector import propose_on_card
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.errors import DataError
 from agri_clip.photo import read_photo
+from agri_clip.regions import get_proposer
+from agri_clip.regions.card import find_card
+from agri_clip.regions.merging import iou_matrix
 
 #: Caption words by mean lightness (CIELAB L*, 0 to 100) of the insect against its surroundings.
 LIGHTNESS = ((-18.0, "dark"), (-6.0, "brown"), (6.0, "translucent"), (1000.0, "pale"))
@@ -28,19 +32,37 @@ BACKGROUND_CAPTIONS = (
 )
 
 
+#: Of a region that overlaps no labelled insect, and of one that overlaps one badly.
+DIRT_CAPTIONS = (
+    "dirt",
+    "a lump of dirt",
+    "a piece of debris",
+    "dirt specks",
+    "small dark specks",
+    "dust",
+    "dirt on a sticky trap",
+    "no insect",
+)
+PART_CAPTIONS = ("insect fragments", "a piece of insect leg", "a loose wing", "no insect")
+#: A region with at least the first overlap (IoU) with a labelled insect shows it; with less than the second it shows
+#: none; between them it shows a part of one, or one among other things.
+SHOWS_INSECT, SHOWS_NONE = 0.5, 0.15
+
+
 @dataclass(frozen=True)
 class RealCrops:
-    """Square crops of real photos: `insects` with their `captions`, `backgrounds` with no labelled insect in them.
+    """Square crops of real photos: `insects`, and `backgrounds` that show no labelled insect, each with its captions.
 
     Attributes
     ----------
     insects, backgrounds : ndarray, shape (n, size, size, 3), uint8
-    captions : tuple of n tuples of str
+    captions, background_captions : tuple of n tuples of str
     """
 
     insects: np.ndarray
     captions: tuple[tuple[str, ...], ...]
     backgrounds: np.ndarray
+    background_captions: tuple[tuple[str, ...], ...]
 
 
 def read_annotated(coco: Path, images: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
@@ -142,4 +164,36 @@ def cut_real_crops(
             insects.append(np.stack(list(extract_crops(pixels, boxes, context=context, size=size))))
             captions.extend(measure_caption(pixels, box) for box in boxes)
         backgrounds.append(sample_backgrounds(rng, pixels, boxes, count=backgrounds_per_photo, size=size))
-    return RealCrops(np.concatenate(insects), tuple(captions), np.concatenate(backgrounds))
+    patches = np.concatenate(backgrounds)
+    return RealCrops(np.concatenate(insects), tuple(captions), patches, (BACKGROUND_CAPTIONS,) * len(patches))
+
+
+def cut_proposed_crops(
+    coco: Path, images: Path, *, seed: int, size: int, context: float = 1.25, per_photo: int = 120
+) -> RealCrops:
+    """Cut what the contrast proposer takes for an insect, right or wrong: the hardest negatives there are.
+
+    Parameters
+    ----------
+    coco, images, context, size
+        As in `cut_real_crops`.
+    seed : int
+        Fixes which regions are taken.
+    per_photo : int
+        Most regions of each of three kinds in a photo: insects, parts of insects, and neither.
+    """
+    proposer = get_proposer("contrast")
+    rng = np.random.default_rng(seed)
+    insects, captions, backgrounds, background_captions = [], [], [], []
+    for pixels, labelled in read_annotated(coco, images):
+        photo = read_photo(pixels)
+        boxes = propose_on_card(proposer, photo, find_card(photo)).boxes
+        overlap = iou_matrix(boxes, labelled).max(axis=1, initial=0)
+        kinds = ((overlap >= SHOWS_INSECT), (overlap < SHOWS_NONE), (overlap >= SHOWS_NONE) & (overlap < SHOWS_INSECT))
+        shown, dirt, parts = (boxes[rng.permutation(np.flatnonzero(kind))[:per_photo]] for kind in kinds)
+        insects.extend(extract_crops(pixels, shown, context=context, size=size))
+        captions.extend(measure_caption(pixels, box) for box in shown)
+        for wrong, words in ((dirt, DIRT_CAPTIONS), (parts, PART_CAPTIONS)):
+            backgrounds.extend(extract_crops(pixels, wrong, context=context, size=size))
+            background_captions.extend([words] * len(wrong))
+    return RealCrops(np.stack(insects), tuple(captions), np.stack(backgrounds), tuple(background_captions))

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from agri_clip.errors import AgriClipError
-from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_real_crops
+from fine_tune.crops import RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import IMAGE_SIZE, TEXT_LENGTH, build_model, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, read_pool, write_pool
 from fine_tune.schedule import cosine_with_warmup, decay_groups
@@ -62,6 +62,18 @@ class Recipe:
     bfloat16: bool = False
     gradient_checkpointing: bool = False
     seed: int = 0
+
+
+def polishing(recipe: Recipe) -> Recipe:
+    """The second stage of a run: few steps at a low rate, in which a quarter of a batch is crops of real photos."""
+    return replace(
+        recipe,
+        steps=max(1, recipe.steps // 8),
+        learning_rate=recipe.learning_rate / 4,
+        warmup=max(1, recipe.warmup // 4),
+        real_share=0.25,
+        seed=recipe.seed + 1,
+    )
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, logit_scale: Tensor, caption_ids: Tensor) -> Tensor:
@@ -109,7 +121,7 @@ def augment(rng: np.random.Generator, images: np.ndarray, size: int) -> np.ndarr
 
 def real_pool(real: RealCrops) -> CropPool:
     """Crops of photos as a pool: first the insects, then the backgrounds."""
-    captions = real.captions + (BACKGROUND_CAPTIONS,) * len(real.backgrounds)
+    captions = real.captions + real.background_captions
     groups = ("real",) * len(real.insects) + ("none",) * len(real.backgrounds)
     return CropPool(np.concatenate([real.insects, real.backgrounds]), captions, groups, ({},) * len(groups))
 
@@ -310,17 +322,41 @@ def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes
     trainer = Trainer(recipe, Batches(recipe, pool, real, tokenizer), len(tokenizer), out)
     trainer.resume()
     trainer.run()
+    facts = [stage_facts(trainer, real)]
+    if photos is not None:
+        trainer, proposed = polish(trainer, pool, photos, tokenizer, out / "polish")
+        facts.append(stage_facts(trainer, proposed))
     save_dual_encoder(out / "model", trainer.model, tokenizer, half=True)
-    facts = {
-        "recipe": asdict(recipe),
+    (out / "model" / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return out / "model"
+
+
+def polish(
+    trained: Trainer, pool: CropPool, photos: Path, tokenizer: PreTrainedTokenizerFast, out: Path
+) -> tuple[Trainer, CropPool]:
+    """Train on with what the contrast proposer takes for an insect on real photos, right or wrong; see `polishing`."""
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = polishing(trained.recipe)
+    proposed = real_pool(
+        cut_proposed_crops(photos / "train.json", photos / "images", seed=recipe.seed, size=recipe.side)
+    )
+    trainer = Trainer(recipe, Batches(recipe, pool, proposed, tokenizer), len(tokenizer), out)
+    trainer.model.load_state_dict(trained.model.state_dict())
+    trainer.resume()
+    trainer.run()
+    return trainer, proposed
+
+
+def stage_facts(trainer: Trainer, real: CropPool | None) -> dict[str, Any]:
+    """What the model card says of one stage."""
+    return {
+        "recipe": asdict(trainer.recipe),
         "seconds": round(trainer.seconds),
-        "samples_seen": recipe.steps * recipe.batch,
+        "samples_seen": trainer.recipe.steps * trainer.recipe.batch,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "real_insects": 0 if real is None else real.groups.count("real"),
         "real_backgrounds": 0 if real is None else real.groups.count("none"),
     }
-    (out / "model" / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    return out / "model"
 
 
 def main(
