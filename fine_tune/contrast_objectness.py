@@ -234,7 +234,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--coco", type=Path, action="append", default=[], help="COCO file, may be repeated")
     parser.add_argument("--images", type=Path, action="append", default=[], help="its photos, as often as --coco")
     parser.add_argument("--every", type=int, default=5, help="use every n-th photo of a COCO file")
-    parser.add_argument("--rendered", type=int, default=20, help="rendered traps beside the photos")
+    parser.add_argument("--rendered", type=int, default=32, help="rendered traps beside the photos")
     parser.add_argument("--shapes", type=int, default=24, help="pictures of plain shapes beside the photos")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
