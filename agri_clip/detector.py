@@ -55,7 +55,7 @@ class Settings:
     context: float = CONTEXT
     threshold: float | None = None
     merge_iou: float = 0.45
-    merge_ios: float = 0.7
+    merge_ios: float = 0.8
     card: bool = True
     card_size_mm: tuple[float, float] | None = None
     mm_per_pixel: float | None = None
