@@ -51,12 +51,12 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
     """A plain table; the first column is left-aligned, numbers are right-aligned, and nothing is read as markup."""
-    rows = [[str(cell) for cell in row] for row in rows]
+    texts = [[str(cell) for cell in row] for row in rows]
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for i, column in enumerate(columns):
-        numeric = bool(rows) and all(_is_number(row[i]) for row in rows)
+        numeric = bool(texts) and all(_is_number(row[i]) for row in texts)
         table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
+    for row in texts:
         table.add_row(*(Text(cell) for cell in row))
     return table
 

@@ -38,7 +38,7 @@ def region_winners(detections: Detections, top: int) -> tuple[list[str], list[li
 
 
 def alike_labels(embedded: LabelVectors, at_least: float) -> tuple[list[str], list[list[object]]]:
-    """Pairs of labels, negatives among them, whose vectors are at least this close; closest first.
+    """Pairs of labels whose vectors are at least this close, closest first: two targets, or a target and a negative.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def alike_labels(embedded: LabelVectors, at_least: float) -> tuple[list[str], li
     at_least : float
         Cosine.
     """
-    cosines = embedded.vectors @ embedded.vectors.T
+    cosines = embedded.vectors[: len(embedded.labels)] @ embedded.vectors.T
     first, second = np.nonzero(np.triu(cosines >= at_least, k=1))
     order = np.argsort(-cosines[first, second], kind="stable")
     rows: list[list[object]] = [

@@ -24,13 +24,14 @@ from agri_clip.prompts.base import PromptSet, Target
 #: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
 THRESHOLD = 0.3
 
-#: Weight of objectness against the encoder in the probability of an insect (`combine`). On 32 real traps AP50 is .70 with
-#: 0.5, .72 with 0.7, .71 with 0.9; on 22 others that no model was trained on .58, .63, .62. Measured with "contrast" and
-#: "builtin".
+#: Weight of objectness against the encoder in the probability of an insect (`combine`), measured with "contrast" and
+#: "builtin": on 32 real training traps AP50 is .70 with 0.5, .72 with 0.7, .71 with 0.9; on the 22 validation traps .57,
+#: .62, .62.
 OBJECTNESS_WEIGHT = 0.7
 
-#: Share of a target's looks in its vector, the rest being its names. On rendered crops of 29 groups names alone are right
-#: in 68 of 100, with 0.15 looks in 66, half looks in 59; but of a name that it never met, an encoder has only the looks.
+#: Share of a target's looks in its vector, the rest being its names. On rendered crops of 29 groups names alone are
+#: right in 68 of 100, with 0.15 looks in 66, with half looks in 59; but of a name that it never met, an encoder has only
+#: the looks.
 LOOKS_WEIGHT = 0.15
 
 #: Insects that compete with the labels asked for, together as likely as one label.

@@ -157,7 +157,8 @@ def cut_real_crops(
     context : float
         Side of the square crop as a multiple of the box's long side.
     """
-    insects, captions, backgrounds = [], [], []
+    insects, backgrounds = [], []
+    captions: list[tuple[str, ...]] = []
     rng = np.random.default_rng(seed)
     for pixels, boxes in read_annotated(coco, images):
         if len(boxes):
@@ -184,7 +185,10 @@ def cut_proposed_crops(
     """
     proposer = get_proposer("contrast")
     rng = np.random.default_rng(seed)
-    insects, captions, backgrounds, background_captions = [], [], [], []
+    insects: list[np.ndarray] = []
+    backgrounds: list[np.ndarray] = []
+    captions: list[tuple[str, ...]] = []
+    background_captions: list[tuple[str, ...]] = []
     for pixels, labelled in read_annotated(coco, images):
         photo = read_photo(pixels)
         boxes = propose_on_card(proposer, photo, find_card(photo)).boxes

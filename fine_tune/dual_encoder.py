@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transformers import (
     CLIPImageProcessor,
@@ -96,12 +96,14 @@ def build_model(
     projection : int
         Length of the common vector.
     """
-    vision = TimmWrapperConfig(
-        architecture="resnet10t",
-        do_pooling=True,
-        num_labels=0,
-        hidden_size=channels[-1],
-        model_args={"layers": list(layers), "channels": list(channels), "stem_type": "", "avg_down": False},
+    vision = TimmWrapperConfig.from_dict(
+        {
+            "architecture": "resnet10t",
+            "do_pooling": True,
+            "num_labels": 0,
+            "hidden_size": channels[-1],
+            "model_args": {"layers": list(layers), "channels": list(channels), "stem_type": "", "avg_down": False},
+        }
     )
     text = CLIPTextConfig(
         vocab_size=vocabulary_size,
@@ -145,6 +147,7 @@ def save_dual_encoder(
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.25, 0.25, 0.25],
     )
-    stored = copy.deepcopy(model).to("cpu", torch.float16 if half else torch.float32)
+    stored: Any = copy.deepcopy(model)
+    stored = stored.to("cpu", torch.float16 if half else torch.float32)
     stored.save_pretrained(folder)
     VisionTextDualEncoderProcessor(processor, tokenizer).save_pretrained(folder)

@@ -184,7 +184,8 @@ class Trainer:
         torch.manual_seed(recipe.seed)
         self.recipe, self.batches, self.out = recipe, batches, out
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.model: Any = build_model(vocabulary_size).to(self.device, memory_format=torch.channels_last)
+        model: Any = build_model(vocabulary_size)
+        self.model = model.to(self.device, memory_format=torch.channels_last)
         self.model.logit_scale.data.fill_(math.log(1 / 0.07))
         if recipe.gradient_checkpointing:
             self.model.text_model.gradient_checkpointing_enable()

@@ -2,6 +2,7 @@
 
 from agri_clip.prompts.base import Negative, PromptSet, Target
 from agri_clip.prompts.catalogue import Pest, load_catalogue
+from agri_clip.prompts.checks import check_prompts
 from agri_clip.prompts.matching import PromptWarning, resolve
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.templates import TEMPLATES
@@ -14,6 +15,7 @@ __all__ = [
     "PromptSet",
     "PromptWarning",
     "Target",
+    "check_prompts",
     "load_catalogue",
     "resolve",
 ]
