@@ -25,12 +25,12 @@ from agri_clip.prompts.base import PromptSet, Target
 THRESHOLD = 0.3
 
 #: Weight of objectness against the encoder in the probability of an insect (`combine`), measured with "contrast" and
-#: "builtin": on 32 real training traps AP50 is .70 with 0.5, .72 with 0.7, .71 with 0.9; on the 22 validation traps .57,
+#: "builtin": on 32 real training traps AP50 is .70 with 0.5, .72 with 0.7, .71 with 0.9; on 22 validation traps .57,
 #: .62, .62.
 OBJECTNESS_WEIGHT = 0.7
 
 #: Share of a target's looks in its vector, the rest being its names. On rendered crops of 29 groups names alone are
-#: right in 68 of 100, with 0.15 looks in 66, with half looks in 59; but of a name that it never met, an encoder has only
+#: right in 68 of 100, with 0.15 looks in 66, with half looks in 59; but of a name it never met, an encoder has only
 #: the looks.
 LOOKS_WEIGHT = 0.15
 
