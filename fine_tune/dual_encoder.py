@@ -96,15 +96,14 @@ def build_model(
     projection : int
         Length of the common vector.
     """
-    vision = TimmWrapperConfig.from_dict(
-        {
-            "architecture": "resnet10t",
-            "do_pooling": True,
-            "num_labels": 0,
-            "hidden_size": channels[-1],
-            "model_args": {"layers": list(layers), "channels": list(channels), "stem_type": "", "avg_down": False},
-        }
-    )
+    settings: dict[str, Any] = {
+        "architecture": "resnet10t",
+        "do_pooling": True,
+        "num_labels": 0,
+        "hidden_size": channels[-1],
+        "model_args": {"layers": list(layers), "channels": list(channels), "stem_type": "", "avg_down": False},
+    }
+    vision = TimmWrapperConfig(**settings)
     text = CLIPTextConfig(
         vocab_size=vocabulary_size,
         hidden_size=text_width,
