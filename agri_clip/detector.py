@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -60,16 +59,6 @@ class Settings:
     card: bool = True
     card_size_mm: tuple[float, float] | None = None
     mm_per_pixel: float | None = None
-
-
-@dataclass
-class Timings:
-    """Seconds spent in each step since the detector was made; benchmarks read them."""
-
-    read: float = 0.0
-    propose: float = 0.0
-    encode: float = 0.0
-    score: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -125,7 +114,6 @@ class Detector:
         self.settings = replace(settings or Settings(), **changes)
         self.proposer = get_proposer(proposer, device=device)
         self.encoder = get_encoder(encoder, device=device)
-        self.timings = Timings()
         self._embedded: dict[PromptSet, LabelVectors] = {}
 
     def __call__(self, photo: str | Path | np.ndarray | Photo, prompts: PromptSet | str) -> Detections:
@@ -172,7 +160,6 @@ class Detector:
 
     def propose(self, photo: Photo) -> Proposal:
         """Step 1 and the crops: where something is, on the card if there is one."""
-        started = perf_counter()
         card = find_card(photo) if self.settings.card or self.settings.card_size_mm else None
         regions = propose_on_card(self.proposer, photo, card if self.settings.card else None)
         notes = photo.notes + regions.notes
@@ -191,23 +178,19 @@ class Detector:
             notes=notes,
         )
         crops = extract_crops(photo.pixels, regions.boxes, context=self.settings.context)
-        self.timings.propose += perf_counter() - started
         return Proposal(record, regions, crops)
 
     def encode(self, proposals: list[Proposal]) -> list[np.ndarray]:
         """Step 2: one (n, dim) array of unit vectors for each photo, encoded together."""
-        started = perf_counter()
         counts = [len(proposal.crops) for proposal in proposals]
         crops = [crop for proposal in proposals for crop in proposal.crops]
         vectors = self.encoder.encode_images(crops) if crops else np.zeros((0, self.encoder.dim), np.float32)
-        self.timings.encode += perf_counter() - started
         return np.split(vectors, np.cumsum(counts)[:-1])
 
     def label(self, proposal: Proposal, vectors: np.ndarray, prompts: PromptSet | str) -> Detections:
         """Steps 3 and 4: which words fit each region, and of overlapping regions only the best."""
         prompt_set = as_prompt_set(prompts)
         embedded = self.embed(prompt_set)
-        started = perf_counter()
         regions, record = proposal.regions, proposal.record
         lengths = long_sides(regions)
         lengths_mm = lengths * (record.mm_per_pixel if record.mm_per_pixel else np.nan)
@@ -220,7 +203,7 @@ class Detector:
         )
         kept = self._merge(regions, scores)
         outlines = regions.outlines or (None,) * len(regions)
-        detections = Detections(
+        return Detections(
             photos=(record,),
             label_names=prompt_set.labels,
             photo_index=np.zeros(len(kept), np.int32),
@@ -236,8 +219,6 @@ class Detector:
             outlines=tuple(outlines[i] for i in kept),
             provenance=self.provenance(prompt_set, embedded),
         )
-        self.timings.score += perf_counter() - started
-        return detections
 
     def embed(self, prompts: PromptSet) -> LabelVectors:
         """Step 3: the vectors of a prompt set, kept for the next photo."""
@@ -264,10 +245,7 @@ class Detector:
         }
 
     def _read(self, source: Any, **reading: Any) -> Photo:
-        started = perf_counter()
-        photo = read_photo(source, **reading)
-        self.timings.read += perf_counter() - started
-        return photo
+        return read_photo(source, **reading)
 
     def _finish(
         self, waiting: list[tuple[Photo | None, Proposal | PhotoRecord]], prompts: PromptSet | str
