@@ -7,7 +7,7 @@ import json
 import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -277,14 +277,17 @@ class PromptSet(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits of SHA-256 over all that can change a result.
 
-        That is each label's texts, its length range and its threshold. No part of it: the set's name, the catalogue
-        ids, and the order of labels, phrasings and templates.
+        That is each label's texts, which of them are looks, its length range and its threshold. No part of it: the set's
+        name, the catalogue ids, and the order of labels, phrasings and templates.
         """
         texts = self.texts()
-        content = {
+        content: dict[str, list[list[Any]]] = {
             "targets": sorted([t.name, sorted(texts[t.name]), t.length_mm, t.threshold] for t in self.targets),
             "negatives": sorted([n.name, sorted(texts[n.name])] for n in self.negatives),
         }
+        looks = self.looks_texts()
+        if looks:
+            content["looks"] = sorted([name, sorted(texts)] for name, texts in looks.items())
         written = json.dumps(content, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(written.encode()).hexdigest()[:12]
 

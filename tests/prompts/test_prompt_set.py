@@ -86,6 +86,12 @@ def test_what_can_change_a_result_changes_the_hash(changed: Target) -> None:
     assert PromptSet(targets=[changed]).hash != PromptSet(targets=[Target(name="aphid")]).hash
 
 
+def test_the_same_words_as_looks_or_as_a_phrasing_have_different_hashes() -> None:
+    as_looks = Target(name="aphid", phrasings=("an aphid",), looks=("a small green insect",))
+    as_phrasing = Target(name="aphid", phrasings=("an aphid", "a small green insect"))
+    assert PromptSet(targets=[as_looks]).hash != PromptSet(targets=[as_phrasing]).hash
+
+
 def test_the_hash_is_the_same_on_every_machine() -> None:
     prompts = PromptSet(targets=[Target(name="a green aphid", length_mm=(1, 4))], negatives=[Negative(name="glue")])
     assert prompts.hash == "43037fd49a98"
