@@ -277,8 +277,8 @@ class PromptSet(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits of SHA-256 over all that can change a result.
 
-        That is each label's texts, which of them are looks, its length range and its threshold. No part of it: the set's
-        name, the catalogue ids, and the order of labels, phrasings and templates.
+        That is each label's texts, which of them are looks, its length range and its threshold. No part of it: the
+        set's name, the catalogue ids, and the order of labels, phrasings and templates.
         """
         texts = self.texts()
         content: dict[str, list[list[Any]]] = {
