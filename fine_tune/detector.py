@@ -1,0 +1,291 @@
+"""Trains `insect-yolo`, the embedded class-agnostic detector, from nothing on real and rendered trap photos.
+
+python -m fine_tune.detector --out runs/insect-yolo --photos DIR    # again after a kill: goes on where it was
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import deepcopy
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+import typer
+from torch import Tensor, nn
+
+from agri_clip.errors import AgriClipError
+from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
+from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
+from fine_tune.detector_tiles import TileRecipe, cut_tile
+from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.synthetic.scenes import PHOTO_KINDS
+
+#: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
+SETTINGS = {"imgsz": 640, "tile": 640, "overlap": 128, "conf": 0.05, "iou": 0.55}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that fixes a training run.
+
+    Attributes
+    ----------
+    architecture : str
+        An ultralytics detection architecture, untrained.
+    photos : int
+        Rendered photos.
+    steps, batch : int
+        Optimiser steps, and tiles in each.
+    learning_rate, weight_decay, warmup : float, float, int
+        Peak rate, decoupled decay, and steps of linear warm-up before the cosine.
+    average : float
+        Decay of the running average of the weights, which is what ships.
+    real_share : float
+        Share of a batch that is tiles of real photos, where there are any.
+    left_out : tuple of str
+        Kinds of ground that are kept from the network until `left_out_until`, so that the network as it is then tells
+        how well it does on kinds that it never saw.
+    left_out_until : float
+        Share of the steps.
+    tile : int
+        Side of a tile, pixels.
+    seed : int
+    """
+
+    architecture: str = "yolo11n"
+    photos: int = 2400
+    steps: int = 6000
+    batch: int = 16
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    warmup: int = 150
+    average: float = 0.998
+    real_share: float = 0.5
+    left_out: tuple[str, ...] = ("blue", "pan water", "leaf")
+    left_out_until: float = 0.8
+    tile: int = 320
+    seed: int = 0
+
+
+def build_detector(architecture: str, seed: int) -> Any:
+    """An untrained ultralytics network of one class, with the loss that trains it.
+
+    Parameters
+    ----------
+    architecture : str
+        Name of a configuration of ultralytics, such as ``yolo11n``.
+    seed : int
+    """
+    import_ultralytics()
+    from ultralytics.cfg import get_cfg
+    from ultralytics.nn.tasks import DetectionModel
+
+    torch.manual_seed(seed)
+    net: Any = DetectionModel(f"{architecture}.yaml", nc=1, verbose=False)
+    net.names, net.args, net.task = {0: "insect"}, get_cfg(), "detect"
+    return net
+
+
+class Tiles:
+    """Batches of tiles; batch number k is the same in every run of a recipe, whatever came before."""
+
+    def __init__(self, recipe: Recipe, real: Sequence[LabelledPhoto], rendered: Sequence[LabelledPhoto]) -> None:
+        self.recipe, self.real, self.rendered = recipe, list(real), list(rendered)
+        self.allowed = [photo for photo in self.rendered if photo.kind not in recipe.left_out]
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        """One batch as ultralytics' losses want it: pixels (n, 3, size, size) 0 to 1, boxes as shares of the tile."""
+        recipe = self.recipe
+        rng = np.random.default_rng([recipe.seed, 13, step])
+        everything = step >= recipe.left_out_until * recipe.steps
+        rendered = self.rendered if everything else self.allowed
+        colours = [name for kind, name in PHOTO_KINDS.items() if everything or kind not in recipe.left_out]
+        cutting = TileRecipe(size=recipe.tile, colours=tuple(colours))
+        reals = round(recipe.batch * recipe.real_share) if self.real else 0
+        pixels, boxes, owners = [], [], []
+        for number in range(recipe.batch):
+            source = self.real if number < reals else rendered
+            tile, found = cut_tile(rng, source[rng.integers(len(source))], cutting)
+            pixels.append(tile)
+            boxes.append(found)
+            owners.append(np.full(len(found), number))
+        corners = torch.from_numpy(np.concatenate(boxes)) / recipe.tile
+        centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
+        return {
+            "img": torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).float() / 255,
+            "batch_idx": torch.from_numpy(np.concatenate(owners)).float(),
+            "cls": torch.zeros(len(corners), 1),
+            "bboxes": centred,
+        }
+
+
+class Trainer:
+    """One run: network, its running average, optimiser and step, saved together and resumed exactly."""
+
+    def __init__(self, recipe: Recipe, tiles: Tiles, out: Path) -> None:
+        self.recipe, self.tiles, self.out = recipe, tiles, out
+        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.net = build_detector(recipe.architecture, recipe.seed).to(self.device, memory_format=torch.channels_last)
+        self.average = deepcopy(self.net).eval()
+        self.optimizer = torch.optim.AdamW(
+            decay_groups(self.net, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99)
+        )
+        self.step = 0
+        self.seconds = 0.0
+
+    def train_step(self, batch: dict[str, Tensor]) -> list[float]:
+        """Take one optimiser step; the box, class and distribution losses a tile before it."""
+        batch = {key: value.to(self.device) for key, value in batch.items()}
+        batch["img"] = batch["img"].contiguous(memory_format=torch.channels_last)
+        rate = self.recipe.learning_rate * cosine_with_warmup(self.step, self.recipe.warmup, self.recipe.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        losses, parts = self.net(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().div(self.recipe.batch).backward()
+        nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimizer.step()
+        self.step += 1
+        self._follow()
+        return [float(part) for part in parts.values()]
+
+    def _follow(self) -> None:
+        """Move the running average towards the weights; quickly at first, while they still are noise."""
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        now = self.net.state_dict()
+        for key, value in self.average.state_dict().items():
+            if value.dtype.is_floating_point:
+                value.lerp_(now[key].to(value.dtype), 1 - decay)
+            else:
+                value.copy_(now[key])
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of an unfinished run is kept."""
+        return self.out / "checkpoint.pt"
+
+    def save(self) -> None:
+        """Write the whole state, or leave the older one."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+        }
+        partial = self.checkpoint.with_suffix(".partial")
+        torch.save(state, partial)
+        partial.replace(self.checkpoint)
+
+    def resume(self) -> bool:
+        """Take up the state of an earlier run of the same recipe, if there is one.
+
+        Raises
+        ------
+        AgriClipError
+            The checkpoint was made with another recipe.
+        """
+        if not self.checkpoint.exists():
+            return False
+        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise AgriClipError(f"{self.checkpoint}: made with another recipe; use another --out or the same settings")
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+        return True
+
+    def export(self, folder: Path) -> Path:
+        """Write the averaged network as a model folder without pickle."""
+        net = deepcopy(self.average).to("cpu", memory_format=torch.contiguous_format)
+        net.criterion = None
+        return save_model_folder(net, folder, **SETTINGS)
+
+    def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
+        """Train to the recipe's last step, saving on the way; the log is a CSV beside the checkpoint.
+
+        When the kinds that were left out come in, the network as it is goes to the folder `left-out`.
+        """
+        self.net.train()
+        recipe, losses = self.recipe, []
+        opening = int(np.ceil(recipe.left_out_until * recipe.steps))
+        started = time.perf_counter() - self.seconds
+        with (self.out / "log.csv").open("a", encoding="utf-8") as log, ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(self.tiles.__getitem__, self.step)
+            while self.step < recipe.steps:
+                batch = following.result()
+                following = ahead.submit(self.tiles.__getitem__, self.step + 1)
+                losses.append(self.train_step(batch))
+                self.seconds = time.perf_counter() - started
+                if self.step == opening and recipe.left_out:
+                    self.export(self.out / "left-out")
+                if self.step % log_every == 0:
+                    box, cls, dfl = np.mean(losses, axis=0)
+                    log.write(f"{self.step},{box:.4f},{cls:.4f},{dfl:.4f},{self.seconds:.0f}\n")
+                    log.flush()
+                    losses.clear()
+                if self.step % save_every == 0 or self.step == recipe.steps:
+                    self.save()
+
+
+def train_detector(recipe: Recipe, out: Path, photos: Path | None = None, *, processes: int | None = None) -> Path:
+    """Train the embedded detector; the finished model folder is `out/model`.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    out : Path
+        Keeps the rendered photos, the checkpoint and the log. The same call again goes on where a killed run was.
+    photos : Path or None
+        A folder with `train.json` (COCO) and `images/`; None trains on renders alone.
+
+    Raises
+    ------
+    AgriClipError
+        `out` holds a run of another recipe.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    write_photos(out / "photos", split="train", seed=recipe.seed, count=recipe.photos, processes=processes)
+    real = [] if photos is None else read_real(photos / "train.json", photos / "images")
+    trainer = Trainer(recipe, Tiles(recipe, real, read_rendered(out / "photos", recipe.photos)), out)
+    trainer.resume()
+    trainer.run()
+    folder = trainer.export(out / "model")
+    facts = {
+        "recipe": asdict(recipe),
+        "seconds": round(trainer.seconds),
+        "tiles_seen": recipe.steps * recipe.batch,
+        "parameters": sum(p.numel() for p in trainer.net.parameters()),
+        "real_photos": len(real),
+        "real_insects": sum(len(photo.boxes) for photo in real),
+    }
+    (folder / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for the photos, the checkpoint, the log and the model.")],
+    photos: Annotated[Path | None, typer.Option(help="Folder with train.json (COCO) and images/.")] = None,
+    rendered: Annotated[int, typer.Option(help="Rendered photos.")] = Recipe.photos,
+    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
+    batch: Annotated[int, typer.Option(help="Tiles in a step.")] = Recipe.batch,
+    seed: Annotated[int, typer.Option(help="Fixes photos, order and start.")] = Recipe.seed,
+    threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
+) -> None:
+    """Train the embedded class-agnostic detector; the same command after a kill goes on."""
+    if threads:
+        torch.set_num_threads(threads)
+    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed)
+    typer.echo(f"model in {train_detector(recipe, out, photos)}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
