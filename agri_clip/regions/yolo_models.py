@@ -165,7 +165,7 @@ def save_model_folder(model: Any, folder: Path, **settings: Any) -> Path:
 
     Parameters
     ----------
-    model : ultralytics.YOLO or str or Path
+    model : ultralytics.YOLO, its network, or str or Path
         A detection or segmentation model, or its checkpoint.
     folder : Path
         Made if absent.
@@ -175,13 +175,16 @@ def save_model_folder(model: Any, folder: Path, **settings: Any) -> Path:
     import torch
     from safetensors.torch import save_file
 
+    import_ultralytics()
+    from ultralytics.nn.tasks import BaseModel
+
     if isinstance(model, str | Path):
         model = load_model(Path(model))
     folder.mkdir(parents=True, exist_ok=True)
-    net = model.model
+    net = model if isinstance(model, BaseModel) else model.model
     architecture = {k: v for k, v in net.yaml.items() if k not in {"yaml_file", SETTINGS_KEY}}
     architecture["names"] = dict(net.names)
-    architecture["task"] = model.task
+    architecture["task"] = net.task
     architecture[SETTINGS_KEY] = settings
     (folder / ARCHITECTURE).write_text(yaml.safe_dump(architecture, sort_keys=False), encoding="utf-8")
     weights = {
