@@ -19,8 +19,8 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from agri_clip.errors import AgriClipError
 from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
+from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_tile
 from fine_tune.schedule import cosine_with_warmup, decay_groups
@@ -173,16 +173,13 @@ class Trainer:
     def save(self) -> None:
         """Write the whole state, or leave the older one."""
         state = {
-            "recipe": asdict(self.recipe),
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        save_checkpoint(self.checkpoint, self.recipe, state)
 
     def resume(self) -> bool:
         """Take up the state of an earlier run of the same recipe, if there is one.
@@ -192,11 +189,9 @@ class Trainer:
         AgriClipError
             The checkpoint was made with another recipe.
         """
-        if not self.checkpoint.exists():
+        state = load_checkpoint(self.checkpoint, self.recipe, self.device)
+        if state is None:
             return False
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise AgriClipError(f"{self.checkpoint}: made with another recipe; use another --out or the same settings")
         self.net.load_state_dict(state["net"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

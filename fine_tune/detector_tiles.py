@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fine_tune.detector_photos import LabelledPhoto
 from fine_tune.synthetic.backgrounds import KINDS
@@ -104,7 +104,7 @@ def _turn(rng: np.random.Generator, pixels: np.ndarray, boxes: np.ndarray) -> tu
     return np.ascontiguousarray(pixels), np.ascontiguousarray(boxes, np.float32)
 
 
-def recolour(pixels: np.ndarray, colour: Sequence[float] | np.ndarray) -> np.ndarray:
+def recolour(pixels: np.ndarray, colour: ArrayLike) -> np.ndarray:
     """Give the card in a tile another colour: shading, print, dirt and insects stay, the card shows through the clear.
 
     A pixel is card as far as its chroma is near the tile's median; what is card takes the new colour at its own
@@ -121,13 +121,13 @@ def recolour(pixels: np.ndarray, colour: Sequence[float] | np.ndarray) -> np.nda
     chroma = lab[..., 1:] - np.median(lab[::4, ::4, 1:], axis=(0, 1))
     through = np.exp(-(chroma**2).sum(axis=2) / CARD_CHROMA**2)[..., None]
     grey = pixels.astype(np.float32).max(axis=2, keepdims=True)  # of a yellow card, its red: glue darkens it little
-    card = np.float32(colour) * (grey / max(float(np.median(grey[::4, ::4])), 1.0))
+    card = np.asarray(colour, np.float32) * (grey / max(float(np.median(grey[::4, ::4])), 1.0))
     return np.clip(through * card + (1 - through) * pixels, 0, 255).astype(np.uint8)
 
 
 def develop(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """Another light and camera: white balance, exposure, gamma, saturation, focus, noise, JPEG; (h, w, 3) uint8."""
-    image = pixels.astype(np.float32)
+    image: np.ndarray = pixels.astype(np.float32)
     image *= np.float32(rng.normal(1, 0.15) * (1 + rng.normal(0, 0.07, 3))).clip(0.5, 1.6)
     if rng.random() < 0.3:
         grey = image.mean(axis=2, keepdims=True)

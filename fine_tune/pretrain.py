@@ -19,7 +19,7 @@ import typer
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
-from agri_clip.errors import AgriClipError
+from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.crops import RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import IMAGE_SIZE, TEXT_LENGTH, build_model, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, read_pool, write_pool
@@ -223,16 +223,13 @@ class Trainer:
     def save(self) -> None:
         """Write the whole state, or leave the older one."""
         state = {
-            "recipe": asdict(self.recipe),
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
             "rng": torch.get_rng_state(),
         }
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(self.checkpoint)
+        save_checkpoint(self.checkpoint, self.recipe, state)
 
     def resume(self) -> bool:
         """Take up the state of an earlier run of the same recipe, if there is one.
@@ -242,11 +239,9 @@ class Trainer:
         AgriClipError
             The checkpoint was made with another recipe.
         """
-        if not self.checkpoint.exists():
+        state = load_checkpoint(self.checkpoint, self.recipe, self.device)
+        if state is None:
             return False
-        state = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        if state["recipe"] != asdict(self.recipe):
-            raise AgriClipError(f"{self.checkpoint}: made with another recipe; use another --out or the same settings")
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]

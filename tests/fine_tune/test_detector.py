@@ -1,0 +1,162 @@
+"""Training of the detector: tiles keep their boxes on their insects, a killed run ends where another does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agri_clip.errors import AgriClipError
+from agri_clip.regions.yolo import YoloProposer
+from fine_tune.detector import Recipe, Tiles, Trainer, train_detector
+from fine_tune.detector_photos import LabelledPhoto, draw_settings, read_rendered, render_photo, write_photos
+from fine_tune.detector_tiles import TileRecipe, cut_tile, develop, recolour
+from fine_tune.synthetic.scenes import PHOTO_KINDS
+
+TINY = Recipe(photos=8, steps=4, batch=2, warmup=2, tile=64, left_out=("leaf",), left_out_until=0.5, seed=3)
+YELLOW = (230, 200, 20)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[LabelledPhoto]:
+    folder = tmp_path_factory.mktemp("photos")
+    write_photos(folder, split="train", seed=3, count=8, processes=1)
+    return read_rendered(folder, 8)
+
+
+def card_with_squares(size: int = 400) -> LabelledPhoto:
+    """A yellow card with black squares of 40 pixels, each a labelled insect."""
+    pixels = np.full((size, size, 3), YELLOW, np.uint8)
+    corners = [(x, y) for x in range(30, size - 60, 90) for y in range(20, size - 60, 110)]
+    for x, y in corners:
+        pixels[y : y + 40, x : x + 40] = 10
+    boxes = np.array([(x, y, x + 40, y + 40) for x, y in corners], np.float32)
+    return LabelledPhoto(pixels, boxes, "yellow", real=True)
+
+
+def make_trainer(rendered: list[LabelledPhoto], out: Path, recipe: Recipe = TINY) -> Trainer:
+    out.mkdir(exist_ok=True)
+    return Trainer(recipe, Tiles(recipe, [card_with_squares()], rendered), out)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_boxes_stay_on_their_insects_however_a_tile_is_cut_and_turned(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    pixels, boxes = cut_tile(rng, card_with_squares(), TileRecipe(size=200, recoloured=0.0))
+    assert len(boxes)
+    assert boxes.min() >= 0
+    assert boxes.max() <= 200
+    dark = pixels.max(axis=2) < 0.5 * np.median(pixels.max(axis=2))
+    for x1, y1, x2, y2 in boxes.round().astype(int):
+        assert dark[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2].mean() > 0.9
+        dark[max(0, y1 - 3) : y2 + 3, max(0, x1 - 3) : x2 + 3] = False
+    kept_out = 40 * 40 * 1.4**2 * 0.45  # a square with less than that share in the tile is no label
+    assert dark.sum() < 4 * kept_out
+
+
+def test_a_tile_larger_than_the_photo_is_filled_up() -> None:
+    pixels, boxes = cut_tile(np.random.default_rng(0), card_with_squares(100), TileRecipe(size=320, scale=(1.0, 1.0)))
+    assert pixels.shape == (320, 320, 3)
+    assert len(boxes) <= 1
+
+
+def test_recolouring_changes_the_card_and_leaves_the_insects() -> None:
+    photo = card_with_squares()
+    out = recolour(photo.pixels, (40, 80, 190))
+    card = (photo.pixels == YELLOW).all(axis=2)
+    assert np.abs(out[card].astype(int) - (40, 80, 190)).max() <= 3
+    body = ~card
+    assert np.abs(out[body].astype(int) - photo.pixels[body]).max() <= 12
+
+
+def test_developing_keeps_the_shape_and_varies() -> None:
+    pixels = card_with_squares(64).pixels
+    results = [develop(np.random.default_rng(n), pixels) for n in range(20)]
+    assert {r.shape for r in results} == {pixels.shape}
+    assert len({r.tobytes() for r in results}) > 15
+
+
+def test_rendered_photos_depend_on_their_number_alone(rendered: list[LabelledPhoto], tmp_path: Path) -> None:
+    assert [photo.kind for photo in rendered] == list(PHOTO_KINDS)
+    write_photos(tmp_path, split="train", seed=3, count=2, processes=1)
+    kept = (tmp_path / "00001.jpg").stat().st_mtime_ns
+    write_photos(tmp_path, split="train", seed=3, count=3, processes=1)
+    assert (tmp_path / "00001.jpg").stat().st_mtime_ns == kept
+    again = read_rendered(tmp_path, 3)
+    for one, other in zip(rendered[:3], again, strict=True):
+        np.testing.assert_array_equal(one.boxes, other.boxes)
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+def test_rendered_photos_are_of_all_sizes_of_insects() -> None:
+    lengths = [np.ptp(render_photo("sheet", 0, 8 * n).boxes.reshape(-1, 2, 2), axis=1).max(axis=1) for n in range(12)]
+    shares = np.quantile(np.concatenate(lengths), [0.02, 0.98])
+    assert shares[0] < 20
+    assert shares[1] > 150
+
+
+def test_drawn_settings_are_plain_numbers() -> None:
+    for seed in range(30):  # numpy's own would make the renderer compute in double precision
+        settings = draw_settings(np.random.default_rng(seed), "soil")
+        assert {type(v) for v in settings.values()} <= {str, tuple, dict, float, int, bool}
+
+
+def test_kinds_left_out_come_in_only_at_the_end() -> None:
+    grounds = {"soil": (90, 70, 50), "blue": (30, 70, 200)}
+    plain = [
+        LabelledPhoto(np.full((99, 99, 3), colour, np.uint8), np.zeros((0, 4), np.float32), kind, real=False)
+        for kind, colour in grounds.items()
+    ]
+    tiles = Tiles(replace(TINY, batch=30, left_out=("blue",)), [], plain)
+    early, late = ((t["img"][:, 2] > 1.4 * t["img"][:, 0]).float().mean() for t in (tiles[1], tiles[2]))
+    assert early == 0
+    assert 0.2 < late < 0.8
+
+
+def test_a_batch_is_the_same_whenever_it_is_made(rendered: list[LabelledPhoto]) -> None:
+    first, second = (Tiles(TINY, [card_with_squares()], rendered)[2] for _ in range(2))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert first["img"].shape == (2, 3, 64, 64)
+    assert first["bboxes"].shape == (len(first["cls"]), 4)
+
+
+def test_a_resumed_run_ends_where_an_uninterrupted_one_does(rendered: list[LabelledPhoto], tmp_path: Path) -> None:
+    whole = make_trainer(rendered, tmp_path / "whole")
+    whole.run()
+    killed = make_trainer(rendered, tmp_path / "killed")
+    killed.net.train()
+    for step in range(2):
+        killed.train_step(killed.tiles[step])
+    killed.save()
+    resumed = make_trainer(rendered, tmp_path / "killed")
+    assert resumed.resume()
+    resumed.run()
+    for part in ("net", "average"):
+        now = getattr(resumed, part).state_dict()
+        for name, value in getattr(whole, part).state_dict().items():
+            assert torch.equal(value, now[name]), name
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(rendered: list[LabelledPhoto], tmp_path: Path) -> None:
+    make_trainer(rendered, tmp_path).save()
+    with pytest.raises(AgriClipError, match="another recipe"):
+        make_trainer(rendered, tmp_path, replace(TINY, learning_rate=1.0)).resume()
+
+
+def test_training_lowers_the_loss(rendered: list[LabelledPhoto], tmp_path: Path) -> None:
+    trainer = make_trainer(rendered, tmp_path, replace(TINY, steps=40, real_share=1.0))
+    trainer.net.train()
+    losses = [sum(trainer.train_step(trainer.tiles[step])) for step in range(24)]
+    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+
+
+def test_the_whole_run_gives_folders_that_the_proposer_reads(tmp_path: Path) -> None:
+    folder = train_detector(TINY, tmp_path, processes=1)
+    assert {file.name for file in folder.iterdir()} == {"model.yaml", "model.safetensors", "training.json"}
+    for each in (folder, tmp_path / "left-out"):
+        proposer = YoloProposer(each, conf=0.0)
+        assert proposer.settings.imgsz == 640
+        assert len(proposer.propose_pixels(card_with_squares(96).pixels))
