@@ -86,7 +86,7 @@ def propose_in_tiles(
     """
     height, width = pixels.shape[:2]
     areas = tiles(width, height, tile, overlap)
-    parts = [_shifted(propose(pixels[y1:y2, x1:x2]), x1, y1) for x1, y1, x2, y2 in areas]
+    parts = [propose(pixels[y1:y2, x1:x2]).placed((x1, y1)) for x1, y1, x2, y2 in areas]
     regions = Regions.concat(parts)
     if len(areas) > 1 and len(regions):
         area_of = np.repeat(np.array(areas, np.float64), [len(part) for part in parts], axis=0)
@@ -100,15 +100,6 @@ def _starts(length: int, tile: int, overlap: int) -> list[int]:
         return [0]
     count = ceil((length - overlap) / (tile - overlap))
     return [round(i * (length - tile) / (count - 1)) for i in range(count)]
-
-
-def _shifted(regions: Regions, x: int, y: int) -> Regions:
-    """Regions of a tile in photo pixels."""
-    offset = np.array([x, y], np.float32)
-    outlines = None
-    if regions.outlines is not None:
-        outlines = tuple(None if o is None else (o + offset).astype(np.float32) for o in regions.outlines)
-    return Regions(regions.boxes + np.tile(offset, 2), regions.objectness, outlines, regions.notes)
 
 
 def _rejoin(regions: Regions, area_of: np.ndarray, width: int, height: int) -> Regions:

@@ -17,6 +17,7 @@ from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
 from agri_clip.regions.base import Regions
+from agri_clip.regions.merging import merge_regions
 from agri_clip.regions.tiling import propose_in_tiles
 from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, obtain_weights, read_settings
 
@@ -44,6 +45,9 @@ class YoloSettings:
         Of regions that overlap by more, only the best stays.
     max_det : int
         Most regions that one slice may give; ultralytics' own default is 300. Where it is reached, the notes say so.
+    scales : tuple of float
+        Scales at which the photo is read, each in slices of its own: 1 is the photo as it is; smaller ones are for what
+        is longer than `overlap` and give nothing shorter.
     """
 
     imgsz: int = 640
@@ -52,6 +56,7 @@ class YoloSettings:
     conf: float = 0.1
     iou: float = 0.6
     max_det: int = 1000
+    scales: tuple[float, ...] = (1.0,)
 
     def __post_init__(self) -> None:
         if self.imgsz < 32 or self.tile < 0 or (self.tile and not 0 <= self.overlap < self.tile) or self.max_det < 1:
@@ -61,6 +66,8 @@ class YoloSettings:
             )
         if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1):
             raise AgriClipError(f"proposer settings conf {self.conf} and iou {self.iou} must be between 0 and 1")
+        if 1.0 not in self.scales or not all(0 < scale <= 1 for scale in self.scales):
+            raise AgriClipError(f"proposer setting scales {self.scales} must hold 1, and others between 0 and 1")
 
 
 class YoloProposer:
@@ -122,14 +129,24 @@ class YoloProposer:
         """As `propose`, for pixels (h, w, 3) uint8 RGB."""
         if self._model is None:
             self._model = self._load()
+        parts = [self._propose_at(pixels, scale) for scale in self.settings.scales]
+        return merge_regions(Regions.concat(parts), threshold=self.settings.iou) if len(parts) > 1 else parts[0]
+
+    def _propose_at(self, pixels: np.ndarray, scale: float) -> Regions:
+        """Regions of the photo read at one scale, in photo pixels; below scale 1 only those longer than `overlap`."""
         settings = self.settings
-        return propose_in_tiles(
-            pixels,
+        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+        found = propose_in_tiles(
+            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels,
             self._propose_tile,
-            tile=settings.tile or max(pixels.shape[:2]),
+            tile=settings.tile or max(size),
             overlap=settings.overlap if settings.tile else 0,
             threshold=settings.iou,
         )
+        if scale == 1:
+            return found
+        found = found.placed(scale=(pixels.shape[1] / size[0], pixels.shape[0] / size[1]))
+        return found[np.ptp(found.boxes.reshape(-1, 2, 2), axis=1).max(axis=1) > settings.overlap]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_model": None}  # workers load the network for themselves
@@ -261,6 +278,7 @@ def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:
     if path.stem.lower().startswith(("fastsam", "sam", "mobile_sam")):
         defaults = replace(defaults, imgsz=1024, tile=1024)
     own = {key: value for key, value in read_settings(path).items() if key in known}
+    own |= {"scales": tuple(own["scales"])} if "scales" in own else {}  # YAML has lists only
     chosen = {**own, **{key: value for key, value in given.items() if value is not None}}
     if "imgsz" in chosen and "tile" not in chosen:
         chosen["tile"] = chosen["imgsz"]  # slices at the photo's own scale

@@ -181,7 +181,7 @@ def save_model_folder(model: Any, folder: Path, **settings: Any) -> Path:
     if isinstance(model, str | Path):
         model = load_model(Path(model))
     folder.mkdir(parents=True, exist_ok=True)
-    net = model if isinstance(model, BaseModel) else model.model
+    net: Any = model if isinstance(model, BaseModel) else model.model
     architecture = {k: v for k, v in net.yaml.items() if k not in {"yaml_file", SETTINGS_KEY}}
     architecture["names"] = dict(net.names)
     architecture["task"] = net.task

@@ -73,6 +73,18 @@ def test_a_checkpoint_gives_regions_best_first(detector):
     assert "imgsz=160" in proposer.version
 
 
+def test_a_smaller_scale_adds_only_what_is_longer_than_the_overlap(detector):
+    settings = {"device": "cpu", "imgsz": 160, "tile": 160, "overlap": 40, "conf": 0.01, "iou": 1.0}
+    once = YoloProposer(detector, **settings).propose(photo(300, 240))
+    twice = YoloProposer(detector, scales=(1.0, 0.5), **settings).propose(photo(300, 240))
+    assert inside(twice.boxes, 300, 240)
+    known = {tuple(box) for box in once.boxes.round(2)}
+    added = np.array([box for box in twice.boxes if tuple(box.round(2)) not in known])
+    assert len(added)
+    assert known <= {tuple(box) for box in twice.boxes.round(2)}
+    assert (np.ptp(added.reshape(-1, 2, 2), axis=1).max(axis=1) > 40).all()
+
+
 def test_the_same_photo_gives_the_same_regions_also_from_another_process(detector):
     proposer = YoloProposer(detector, device="cpu", imgsz=160, conf=0.01)
     first = proposer.propose(photo(150, 120))
@@ -223,7 +235,16 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"tile": 100, "overlap": 100}, {"conf": 2}, {"imgsz": 0}, {"max_det": 0}, {"confidence": 0.2}]
+    "wrong",
+    [
+        {"tile": 100, "overlap": 100},
+        {"conf": 2},
+        {"imgsz": 0},
+        {"max_det": 0},
+        {"confidence": 0.2},
+        {"scales": (0.5,)},
+        {"scales": (1.0, 0.0)},
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(detector, wrong):
     with pytest.raises(AgriClipError, match="setting"):
