@@ -206,7 +206,7 @@ def antennae(
     kind: str = "thread",
     spread: float = 28.0,
 ) -> None:
-    """Draw a pair of antennae: thread, elbowed, clubbed, feathery, bristle or beaded."""
+    """Draw a pair of antennae: thread, elbowed, clubbed, fan, feathery, bristle or beaded."""
     for side in (1, -1):
         a = np.deg2rad(rng.normal(spread, 9)) * side
         root = (at[0], at[1] + side * abs(width) * 1.2)
@@ -220,6 +220,9 @@ def antennae(
         sketch.line(joints, width, colour)
         if kind == "clubbed":
             sketch.body(tuple(joints[-1]), length * 0.2, width * 3.2, Paint(colour), angle=float(curve[-1]))
+        elif kind == "fan":
+            blades = [bent(tuple(joints[-1]), [curve[-1] + turn], [length * 0.4]) for turn in (-0.5, 0.0, 0.5)]
+            sketch.lines(blades, width * 1.6, colour)
         elif kind == "feathery":
             barbs = []
             for joint, angle in zip(joints[1:], curve, strict=True):

@@ -172,6 +172,22 @@ _TABLE = (
     Group("grasshopper", ("grasshopper", "locust", "cricket", "katydid", "orthopteran"), (12.0, 32.0), (
         _s("migratory locust", "Locusta migratoria", "brown,tan,green,olive"),
         _s("meadow grasshopper", "Chorthippus parallelus", "green,light green"))),
+    Group("earwig", ("earwig", "pincer bug", "dermapteran"), (10.0, 16.0)),
+    Group("planthopper", ("planthopper", "plant hopper", "flatid", "fulgorid"), (2.5, 9.0)),
+    Group("scale insect", ("scale insect", "soft scale", "armoured scale", "scale", "coccid"), (1.5, 4.5)),
+    Group("springtail", ("springtail", "collembolan", "snow flea"), (0.8, 3.0)),
+    Group("crane fly", ("crane fly", "cranefly", "daddy longlegs", "leatherjacket fly"), (10.0, 22.0)),
+    Group("midge", ("midge", "gall midge", "non-biting midge", "chironomid", "cecidomyiid"), (1.2, 5.0)),
+    Group("click beetle", ("click beetle", "elaterid", "wireworm beetle", "skipjack"), (7.0, 14.0)),
+    Group("ground beetle", ("ground beetle", "carabid", "carabid beetle"), (6.0, 18.0)),
+    Group("rove beetle", ("rove beetle", "staphylinid", "staphylinid beetle"), (3.0, 12.0)),
+    Group("chafer", ("chafer", "scarab beetle", "scarab", "chafer beetle", "cockchafer"), (8.0, 18.0)),
+    Group("bark beetle", ("bark beetle", "scolytid", "ambrosia beetle", "engraver beetle"), (1.8, 5.0)),
+    Group("cicada", ("cicada", "cicala", "singing cicada"), (16.0, 30.0)),
+    Group("sawfly", ("sawfly", "tenthredinid", "saw fly"), (5.0, 10.0)),
+    Group("ladybird larva", ("ladybird larva", "ladybug larva", "lady beetle larva"), (4.0, 10.0)),
+    Group("lacewing larva", ("lacewing larva", "antlion-like larva", "chrysopid larva"), (4.0, 9.0)),
+    Group("booklouse", ("booklouse", "barklouse", "psocid", "bark louse"), (1.0, 4.0)),
 )  # fmt: skip
 
 GROUPS: dict[str, Group] = {group.name: group for group in _TABLE}

@@ -1,6 +1,6 @@
-"""How each group is drawn: one function per group, in modules by kinship."""
+"""How each group is drawn: one function or one row of a table per group, in modules by kinship."""
 
-from fine_tune.synthetic.insects import arachnids, beetles, bugs, flies, hoppers, moths, wasps
+from fine_tune.synthetic.insects import arachnids, beetles, bugs, crawlers, flies, hoppers, moths, wasps
 
 DRAWERS = {
     **flies.DRAWERS,
@@ -10,4 +10,5 @@ DRAWERS = {
     **arachnids.DRAWERS,
     **beetles.DRAWERS,
     **moths.DRAWERS,
+    **crawlers.DRAWERS,
 }

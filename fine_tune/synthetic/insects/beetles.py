@@ -1,12 +1,16 @@
-"""Insects with wing cases: ladybirds, leaf beetles, flea beetles, weevils."""
+"""Insects with wing cases: ladybirds, leaf beetles, flea beetles, weevils; by a table also others, and earwigs."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
     Look,
     Pose,
+    abdomen_angle,
     antennae,
     bands,
     bent,
@@ -21,6 +25,7 @@ from fine_tune.synthetic.anatomy import (
     seam,
     spots,
     stripes,
+    tail,
     tone,
 )
 from fine_tune.synthetic.sketch import Mark, Paint, Sketch, profile
@@ -29,7 +34,14 @@ OVAL = profile(0.7, 0.95, 1.0, 1.0, 0.85, blunt=2.4)
 
 
 def _wing_cases(
-    sketch: Sketch, rng: np.random.Generator, pose: Pose, centre: float, length: float, broad: float, paint: Paint
+    sketch: Sketch,
+    rng: np.random.Generator,
+    pose: Pose,
+    centre: float,
+    length: float,
+    broad: float,
+    paint: Paint,
+    shape: np.ndarray = OVAL,
 ) -> str:
     """Draw the two wing cases, closed with a seam or open over the hind wings; return the words for the wings."""
     if pose.wings == "open" and rng.random() < 0.6 and not pose.side:
@@ -48,7 +60,7 @@ def _wing_cases(
                 (front, side * 0.06), length, broad * 0.5, float(out), paint, case, case * 0.8, mirrored=side > 0
             )
         return "hard wing cases, open"
-    sketch.body((centre, 0), length, broad, paint, OVAL)
+    sketch.body((centre, 0), length, broad, paint, shape)
     return "hard wing cases"
 
 
@@ -228,9 +240,120 @@ def weevil(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Build:
+    """How a beetle is built: lengths and widths of its parts in body lengths, and the words for it.
+
+    `cases`, `shield` and `head` are (length, share of the width); what they leave of the length is a bare abdomen.
+    """
+
+    colours: str
+    broad: tuple[float, float]
+    cases: tuple[float, np.ndarray]
+    shield: tuple[float, float, np.ndarray]
+    head: tuple[float, float]
+    leg: tuple[float, float, str]
+    antenna: tuple[str, float, float, str]
+    shapes: tuple[str, ...]
+    features: tuple[str, ...]
+    grooves: float = 8
+    gloss: float = 0.35
+    jaws: float = 0.0
+    pincers: float = 0.0
+    two_coloured: float = 0.0
+    fuzzy: bool = False
+
+
+_BUILDS: dict[str, _Build] = {
+    "ground beetle": _Build(
+        "black,black,dark brown,metallic green,metallic blue,reddish brown", (0.34, 0.42),
+        (0.58, profile(0.5, 0.9, 1, 1, 0.85, blunt=3.5)), (0.22, 0.74, profile(0.7, 0.95, 1, 0.85, blunt=5)),
+        (0.17, 0.5), (0.62, 0.042, "long"), ("thread", 0.5, 0.022, "long"),
+        ("long oval", "flat"), ("strong jaws", "long running legs"), gloss=0.4, jaws=0.07),
+    "click beetle": _Build(
+        "brown,dark brown,black,reddish brown,tan", (0.23, 0.29),
+        (0.62, profile(0.2, 0.7, 0.95, 1, 1, blunt=6)), (0.28, 1.02, profile(1.12, 0.9, 0.97, 0.8, blunt=8)),
+        (0.09, 0.55), (0.28, 0.03, "short"), ("beaded", 0.36, 0.024, "medium"),
+        ("long", "narrow", "parallel-sided"), ("pointed shoulders", "a tapering rear end"), 9, 0.2),
+    "rove beetle": _Build(
+        "black,black,dark brown,reddish brown", (0.18, 0.24),
+        (0.17, profile(0.95, 1, 1, 0.95, blunt=8)), (0.16, 0.9, profile(0.9, 1, 1, 0.8, blunt=3)),
+        (0.14, 0.85), (0.3, 0.03, "short"), ("beaded", 0.26, 0.024, "short"),
+        ("long", "narrow"), ("very short wing cases", "a long bare abdomen"), 0, jaws=0.03, two_coloured=0.35),
+    "chafer": _Build(
+        "brown,reddish brown,metallic green,tan,dark brown,reddish brown", (0.52, 0.6),
+        (0.6, profile(0.75, 0.98, 1, 1, 0.95, blunt=4)), (0.22, 0.86, profile(1, 0.95, 0.7, blunt=4)),
+        (0.12, 0.5), (0.46, 0.055, "medium"), ("fan", 0.16, 0.026, "fan-shaped"),
+        ("broad", "stout"), ("fan-shaped antennae", "spiny legs"), 5, 0.3, two_coloured=0.4, fuzzy=True),
+    "bark beetle": _Build(
+        "dark brown,reddish brown,black,brown", (0.36, 0.44),
+        (0.58, profile(0.85, 1, 1, 1, blunt=5)), (0.4, 0.98, profile(1, 1, 0.95, 0.75, blunt=3)),
+        (0.05, 0.5), (0.2, 0.04, "very short"), ("clubbed", 0.13, 0.024, "short"),
+        ("cylindrical", "stubby"), ("a hood over the head",), 9, 0.3, two_coloured=0.3, fuzzy=True),
+    "earwig": _Build(
+        "brown,dark brown,reddish brown,brown", (0.17, 0.22),
+        (0.17, profile(1, 1, 1, 0.9, blunt=8)), (0.11, 0.85, profile(1, 1, 0.9, blunt=6)),
+        (0.13, 0.8), (0.26, 0.03, "short"), ("thread", 0.42, 0.018, "long"),
+        ("long", "narrow", "flat"), ("pincers at the rear", "very short wing cases"), 0, 0.35, pincers=0.2),
+}  # fmt: skip
+
+
+def _built(build: _Build) -> Callable[[Sketch, np.random.Generator, Pose], Look]:
+    """Return the drawer of a beetle of that build."""
+
+    def draw(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
+        name = pick(rng, build.colours)
+        colour = tone(rng, name)
+        front = tone(rng, pick(rng, "black,dark brown,orange")) if rng.random() < build.two_coloured else colour
+        limb = mix(darker(colour, 0.7), tone(rng, "reddish brown"), rng.uniform(0, 0.7))
+        broad = rng.uniform(*build.broad)
+        length, outline = build.cases
+        neck = 0.5 - build.head[0]
+        rear = neck - build.shield[0] + 0.02
+        count = legs(
+            sketch, rng, pose, limb, (neck - 0.08, rear - 0.03, rear - 0.16), broad * 0.8, build.leg[0], build.leg[1]
+        )
+        if rear - length > -0.45:
+            bare = Paint(darker(colour, 0.85), (rings(9, 0.6),), gloss=build.gloss * 0.7)
+            taper = profile(0.5, 0.85, 1, 0.95, 0.9, blunt=4)
+            tail(sketch, rear - 0.03, rear + 0.47, broad * 0.95, bare, abdomen_angle(rng, pose), taper)
+            pose = Pose(pose.side, "folded", pose.crumpled)
+        for side in (1, -1):
+            if build.pincers:
+                claw = [(-0.47, side * 0.04), (-0.58, side * 0.08), (-0.68, side * 0.02)]
+                sketch.line(claw, 0.034, limb)
+            if build.jaws:
+                sketch.line([(0.47, side * 0.06), (0.5 + build.jaws, side * 0.03)], 0.03, limb)
+        antennae(sketch, rng, (0.46, 0), build.antenna[1], build.antenna[2], limb, build.antenna[0], 42)
+        marks: list[Mark] = [seam(darker(colour, 0.4), 0.04)]
+        if build.grooves:
+            marks.append(stripes(build.grooves, darker(colour, 0.6), 0.3, 0.7))
+        fuzz = 0.22 if build.fuzzy else 0.1
+        paint = Paint(colour, tuple(marks), relief=0.5, gloss=build.gloss, grain=fuzz)
+        wings = _wing_cases(sketch, rng, pose, rear - length / 2, length, broad, paint, outline)
+        plain = Paint(front, (), relief=0.5, gloss=build.gloss, grain=fuzz)
+        sketch.body((0.49 - build.head[0] / 2, 0), build.head[0] + 0.02, broad * build.head[1], plain)
+        eyes(sketch, (0.46, 0), broad * build.head[1] * 0.8, 0.045, (16, 14, 14), pose)
+        sketch.body((neck - build.shield[0] / 2, 0), build.shield[0], broad * build.shield[1], plain, build.shield[2])
+        return Look(
+            [name],
+            "ridged" if build.grooves else "ringed",
+            list(build.shapes),
+            wings,
+            4,
+            count,
+            build.leg[2],
+            build.antenna[3],
+            list(build.features),
+        )
+
+    return draw
+
+
 DRAWERS = {
     "ladybird": ladybird,
     "leaf beetle": leaf_beetle,
     "flea beetle": flea_beetle,
     "weevil": weevil,
+    **{name: _built(build) for name, build in _BUILDS.items()},
 }

@@ -1,10 +1,15 @@
-"""Two-winged flies: gnats, leafminers, fruit flies, house flies, hoverflies, mosquitoes."""
+"""Two-winged flies: by a table the thin ones with long legs; leafminers, fruit flies, house flies, hoverflies."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
+    FLY_VEINS,
+    NET_VEINS,
     Y_VEINS,
     Look,
     Pose,
@@ -29,38 +34,85 @@ from fine_tune.synthetic.anatomy import (
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
 
-def fungus_gnat(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Sciaridae: small head, humped thorax, slender abdomen, long legs, beaded antennae, grey wings with a Y vein."""
-    name = pick(rng, "black,black,dark grey,dark brown,dark brown,brown")
-    colour = tone(rng, name)
-    count = legs(
-        sketch, rng, pose, mix(colour, (120, 90, 60), 0.25), (0.3, 0.22, 0.14), 0.1, rng.uniform(0.75, 1.0), 0.026
-    )
-    angle = abdomen_angle(rng, pose, 0.15)
-    slim = rng.uniform(0.11, 0.18)
-    tail(sketch, 0.18, 0.68, slim, Paint(colour, (rings(7, 0.5),)), angle, profile(0.3, 0.7, 1, 1, 0.9, blunt=3))
-    lift = 0.07 if pose.side else 0.0
-    sketch.body((0.25, lift), 0.26, 0.2 + lift, Paint(darker(colour, 0.9), gloss=0.2))
-    sketch.body((0.41, -lift * 0.6), 0.11, 0.11, Paint(darker(colour, 0.7)))
-    antennae(sketch, rng, (0.44, -lift * 0.6), rng.uniform(0.34, 0.5), 0.02, darker(colour, 0.8), "beaded", 35)
-    clear_wings(
-        sketch,
-        rng,
-        pose,
-        (0.25, 0.06),
-        rng.uniform(0.78, 0.92),
-        0.3,
-        Y_VEINS,
-        1,
-        16,
-        tone(rng, pick(rng, "grey,dark grey,brown"), 0.2),
-        rng.uniform(0.38, 0.7),
-        (44, 38, 34),
-        0.016,
-    )
-    return Look(
-        [name], "plain", ["slender", "humped"], "clear", 2, count, "long", "long beaded", ["a Y-shaped wing vein"]
-    )
+@dataclass(frozen=True, slots=True)
+class _Gnat:
+    """How a thin long-legged fly is built, in body lengths, and the words for it."""
+
+    colours: str
+    reach: tuple[float, float]
+    leg_width: float
+    slim: tuple[float, float]
+    antenna: tuple[str, float, float, str]
+    wing: tuple[float, float, float]
+    tints: str
+    alpha: tuple[float, float]
+    leg_words: str
+    shapes: tuple[str, ...]
+    features: tuple[str, ...]
+    veins: tuple[tuple[tuple[float, float], ...], ...] = FLY_VEINS
+    vein_width: float = 0.012
+    folded: float = 12.0
+    beak: float = 0.0
+    humped: float = 0.07
+    rings: float = 0.5
+
+
+_GNATS: dict[str, _Gnat] = {
+    "fungus gnat": _Gnat(
+        "black,black,dark grey,dark brown,dark brown,brown", (0.75, 1.0), 0.026, (0.11, 0.18),
+        ("beaded", 0.42, 0.02, "long beaded"), (0.78, 0.92, 0.3), "grey,dark grey,brown", (0.38, 0.7), "long",
+        ("slender", "humped"), ("a Y-shaped wing vein",), Y_VEINS, 0.016, 16),
+    "mosquito": _Gnat(
+        "brown,dark brown,grey,black,dark grey,tan", (1.15, 1.6), 0.02, (0.08, 0.13),
+        ("feathery", 0.24, 0.012, "feathery"), (0.66, 0.78, 0.15), "grey,brown,tan", (0.3, 0.6), "very long",
+        ("slender",), ("a long proboscis", "thread-like legs"), folded=7, beak=0.34, humped=0.05),
+    "crane fly": _Gnat(
+        "brown,tan,grey,dark brown,tan", (1.15, 1.5), 0.024, (0.08, 0.12),
+        ("thread", 0.24, 0.014, "short"), (0.95, 1.1, 0.2), "brown,tan,grey", (0.4, 0.65), "very long",
+        ("long", "slender"), ("thread-like legs", "a long thin body"), NET_VEINS[:5], 0.01, 22, 0.08, 0.06, 0.3),
+    "midge": _Gnat(
+        "orange,red,light green,brown,dark grey,pale yellow,orange", (0.7, 0.95), 0.022, (0.12, 0.18),
+        ("feathery", 0.34, 0.016, "feathery"), (0.66, 0.8, 0.22), "pale grey,white,grey", (0.25, 0.5), "long",
+        ("slender", "delicate"), ("feathery antennae",), FLY_VEINS[:2], 0.01, 14, 0.0, 0.06, 0.3),
+}  # fmt: skip
+
+
+def _gnat(build: _Gnat) -> Callable[[Sketch, np.random.Generator, Pose], Look]:
+    """Return the drawer of a thin long-legged fly."""
+
+    def draw(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
+        name = pick(rng, build.colours)
+        colour, pale = tone(rng, name), tone(rng, "white")
+        dark = mix(colour, (40, 34, 30), 0.5 if name in ("orange", "red", "light green", "pale yellow") else 0.1)
+        tiger = bool(build.beak > 0.2) and name == "black" and rng.random() < 0.7
+        limb, hoops = mix(dark, (120, 90, 60), 0.2), mix(colour, pale, 0.6) if tiger else None
+        hips, reach = (0.29, 0.21, 0.13), rng.uniform(*build.reach)
+        count = legs(sketch, rng, pose, limb, hips, 0.1, reach, build.leg_width, 1.15, banded=hoops)
+        angle = abdomen_angle(rng, pose, 0.2)
+        marks = (bands(7, mix(colour, pale, 0.6), 0.3),) if build.beak > 0.2 else (rings(7, build.rings),)
+        slim = rng.uniform(*build.slim)
+        tail(sketch, 0.17, 0.67, slim, Paint(colour, marks), angle, profile(0.4, 0.8, 1, 1, 0.9, blunt=3.5))
+        lift = build.humped if pose.side else 0.0
+        hump = Paint(dark, (stripes(1, pale, 0.3),) if tiger else (), gloss=0.2)
+        sketch.body((0.24, lift), 0.24, 0.18 + lift, hump)
+        sketch.body((0.39, -lift * 0.6), 0.11, 0.11, Paint(darker(dark, 0.75)))
+        if build.beak:
+            beak = [(0.42, -lift * 0.6), (0.42 + build.beak * 0.4, -0.02), (0.42 + build.beak, -0.06)]
+            sketch.line(beak, 0.022, darker(dark, 0.7))
+        kind, length, width, words = build.antenna
+        antennae(sketch, rng, (0.43, -lift * 0.6), length * rng.uniform(0.8, 1.15), width, darker(dark, 0.8), kind, 34)
+        low, high, broad = build.wing
+        tint, cover = tone(rng, pick(rng, build.tints), 0.2), rng.uniform(*build.alpha)
+        span, folded = rng.uniform(low, high), build.folded
+        clear_wings(
+            sketch, rng, pose, (0.25, 0.06), span, broad, build.veins, 1, folded, tint, cover, darker(dark, 0.9),
+            build.vein_width,
+        )  # fmt: skip
+        pattern = "banded" if tiger else "plain"
+        shapes, features = list(build.shapes), list(build.features)
+        return Look([name], pattern, shapes, "clear", 2, count, build.leg_words, words, features)
+
+    return draw
 
 
 def leafminer_fly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
@@ -183,58 +235,10 @@ def hoverfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-def mosquito(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Culicidae: thread-thin legs longer than the body, a proboscis, feathery antennae, narrow wings."""
-    name = pick(rng, "brown,dark brown,grey,black,dark grey,tan")
-    colour = tone(rng, name)
-    pale = tone(rng, "white")
-    tiger = name == "black" and rng.random() < 0.7
-    count = legs(
-        sketch,
-        rng,
-        pose,
-        colour,
-        (0.28, 0.2, 0.12),
-        0.08,
-        rng.uniform(1.15, 1.6),
-        0.02,
-        1.15,
-        banded=mix(colour, pale, 0.6) if tiger else None,
-    )
-    angle = abdomen_angle(rng, pose, 0.25)
-    tail(
-        sketch,
-        0.15,
-        0.6,
-        rng.uniform(0.08, 0.13),
-        Paint(colour, (bands(7, mix(colour, pale, 0.6), 0.3),)),
-        angle,
-        profile(0.6, 1, 1, 0.9, 0.8, blunt=5),
-    )
-    lift = 0.05 if pose.side else 0.0
-    sketch.body((0.22, lift), 0.2, 0.16 + lift, Paint(colour, (stripes(1, pale, 0.3),) if tiger else ()))
-    sketch.body((0.35, 0), 0.1, 0.1, Paint(darker(colour, 0.7)))
-    sketch.line([(0.38, 0), (0.52, -0.02), (0.72, -0.08)], 0.022, darker(colour, 0.7))
-    antennae(sketch, rng, (0.38, 0), 0.24, 0.012, darker(colour, 0.8), "feathery", 32)
-    clear_wings(sketch, rng, pose, (0.23, 0.05), rng.uniform(0.66, 0.78), 0.15, folded=7, vein_width=0.012)
-    return Look(
-        [name],
-        "banded" if tiger else "plain",
-        ["slender"],
-        "clear",
-        2,
-        count,
-        "very long",
-        "feathery",
-        ["a long proboscis", "thread-like legs"],
-    )
-
-
 DRAWERS = {
-    "fungus gnat": fungus_gnat,
     "leafminer fly": leafminer_fly,
     "fruit fly": fruit_fly,
     "house fly": house_fly,
     "hoverfly": hoverfly,
-    "mosquito": mosquito,
+    **{name: _gnat(build) for name, build in _GNATS.items()},
 }

@@ -1,14 +1,17 @@
-"""Bugs with folded fore wings: leafhoppers, plant bugs, stink bugs."""
+"""Bugs with folded fore wings: leafhoppers, planthoppers, cicadas, plant bugs, stink bugs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fine_tune.synthetic.anatomy import (
+    NET_VEINS,
     Look,
     Pose,
+    abdomen_angle,
     antennae,
     bands,
+    clear_wings,
     darker,
     eyes,
     legs,
@@ -19,6 +22,7 @@ from fine_tune.synthetic.anatomy import (
     rings,
     spots,
     stripes,
+    tail,
     tone,
 )
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
@@ -174,8 +178,62 @@ def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
+def planthopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
+    """Fulgoromorpha: a roof of long wings, glassy or opaque and broad like a wedge; blunt head, ridged back."""
+    glassy = rng.random() < 0.55
+    name = pick(rng, "brown,dark brown,tan,brown" if glassy else "light green,pale grey,white,brown,tan,green")
+    colour = tone(rng, name)
+    dark = darker(colour, 0.5)
+    count = legs(sketch, rng, pose, mix(colour, dark, 0.3), (0.3, 0.22, 0.08), 0.14, 0.36, 0.03, 1.5)
+    broad = rng.uniform(0.26, 0.32)
+    mottled = not glassy and rng.random() < 0.35
+    if glassy:
+        sketch.body((-0.08, 0), 0.66, broad * 0.85, Paint(colour, (rings(7, 0.5),)), profile(0.3, 0.9, 1, 0.9, blunt=3))
+        wing = Paint(tone(rng, "tan"), relief=0.15, gloss=0.1, alpha=rng.uniform(0.3, 0.5), grain=0.06, rim=0.3)
+    else:
+        wing = Paint(colour, (mottle(rng, dark, 0.6),) if mottled else (), relief=0.3, gloss=0.02, grain=0.2)
+    roof = profile(0.4, 0.6, 0.75, 0.9, 1, blunt=3) if glassy else profile(0.35, 0.65, 0.9, 1, 1, blunt=9)
+    spread = {"folded": 5.0, "half": 16.0, "open": 48.0}[pose.wings] + (0 if glassy else 6)
+    veins = ((0, 0.2), (0.9, 0.5)), ((0, 0), (0.95, 0.0)), ((0.1, -0.2), (0.9, -0.5))
+    for side in (1, -1):
+        turn = 180 - side * (2 if pose.side else spread + rng.normal(0, 12 if pose.crumpled else 2))
+        root, size = (0.26, side * broad * 0.25), (rng.uniform(0.95, 1.1), broad * (0.85 if glassy else 1.35))
+        ink = dark if glassy else darker(colour, 0.8)
+        sketch.wing(root, *size, float(np.deg2rad(turn)), wing, roof, roof * 0.8, veins, ink, 0.014, mirrored=side > 0)
+    ridges = Paint(colour, (stripes(3, mix(colour, (235, 215, 170), 0.6), 0.3),))
+    sketch.body((0.27, 0), 0.2, broad * 0.95, ridges, profile(0.4, 1, 1, blunt=3))
+    sketch.body((0.41, 0), 0.14, broad * 0.7, Paint(colour), profile(1, 1, 0.95, blunt=6))
+    eyes(sketch, (0.39, 0), broad * 0.72, 0.07, tone(rng, pick(rng, "red,black,reddish brown")), pose, 0.06)
+    wings, shapes = ("clear", ["slender", "long-winged"]) if glassy else ("opaque", ["triangular", "broad-winged"])
+    return Look([name], "mottled" if mottled else "plain", shapes, wings, 4, count, "short", "short", ["a blunt head"])
+
+
+def cicada(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
+    """Cicadidae: large, broad head with eyes far apart, tapering body, long glassy wings with strong veins."""
+    name = pick(rng, "green,black,brown,olive,dark brown")
+    colour, dark = tone(rng, name), tone(rng, pick(rng, "black,dark brown"))
+    count = legs(sketch, rng, pose, mix(colour, dark, 0.4), (0.3, 0.2, 0.08), 0.26, 0.3, 0.04)
+    broad = rng.uniform(0.34, 0.4)
+    mottled = name != "black"
+    marks = (mottle(rng, dark, 0.75, 7),) if mottled else ()
+    cone = profile(0.2, 0.6, 0.9, 1, 1, blunt=3)
+    tail(sketch, 0.1, 0.6, broad * 0.9, Paint(colour, (*marks, rings(7, 0.6))), abdomen_angle(rng, pose), cone)
+    sketch.body((0.2, 0), 0.36, broad, Paint(colour, marks, gloss=0.2), profile(0.85, 1, 1, 0.95, blunt=5))
+    sketch.body((0.42, 0), 0.16, broad * 1.02, Paint(colour, marks), profile(1, 1, 0.6, blunt=3))
+    eyes(sketch, (0.41, 0), broad * 0.98, 0.1, tone(rng, pick(rng, "reddish brown,black,red")), pose)
+    antennae(sketch, rng, (0.48, 0), 0.09, 0.014, dark, "bristle", 40)
+    span, alpha, tint = rng.uniform(1.15, 1.3), rng.uniform(0.2, 0.4), tone(rng, pick(rng, "pale grey,tan,white"))
+    clear_wings(
+        sketch, rng, pose, (0.24, 0.14), span, 0.4, NET_VEINS[:7], 2, 15, tint, alpha, darker(colour, 0.5), 0.018
+    )
+    pattern, shapes = "mottled" if mottled else "plain", ["stout", "wedge-shaped"]
+    return Look([name], pattern, shapes, "clear", 4, count, "short", "bristle-like", ["large glassy wings"])
+
+
 DRAWERS = {
     "leafhopper": leafhopper,
     "plant bug": plant_bug,
     "stink bug": stink_bug,
+    "planthopper": planthopper,
+    "cicada": cicada,
 }

@@ -1,4 +1,4 @@
-"""Moths, butterflies, their caterpillars, and grasshoppers."""
+"""Insects with scaly wings: moths and butterflies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from fine_tune.synthetic.anatomy import (
     Pose,
     antennae,
     bands,
-    bent,
     darker,
-    edge,
     eyes,
     hairs,
     legs,
@@ -21,7 +19,6 @@ from fine_tune.synthetic.anatomy import (
     region,
     rings,
     spots,
-    stripes,
     tone,
 )
 from fine_tune.synthetic.sketch import Colour, Mark, Paint, Sketch, profile
@@ -171,119 +168,7 @@ def butterfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-def caterpillar(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Larvae of Lepidoptera and sawflies: a chain of soft rings, head capsule, stubby legs, no wings."""
-    name = pick(rng, "green,light green,green,brown,yellow,grey,dark green,black,tan,cream")
-    colour, head = tone(rng, name), tone(rng, pick(rng, "brown,black,green,orange,reddish brown"))
-    number = int(rng.integers(11, 15))
-    bow = rng.normal(0, 0.09) + rng.choice([0, 0, 0.13, -0.2])
-    turns = np.cumsum(np.full(number, bow) + rng.normal(0, 0.06, number))
-    turns = turns - turns.mean()
-    chain = bent((-0.5, 0), turns, np.full(number, 1.0 / number))
-    broad = rng.uniform(0.11, 0.2)
-    kind = pick(rng, "plain,striped,spotted,striped,plain")
-    other = tone(rng, pick(rng, "cream,white,yellow,dark brown,black"))
-    marks: tuple[Mark, ...] = ()
-    if kind == "striped":
-        marks = (stripes(2, other, 0.3),)
-    elif kind == "spotted":
-        marks = (spots([(0.5, 0.45, 0.2), (0.5, -0.45, 0.2)], other, 1.0),)
-    hairy = rng.random() < 0.25
-    for i in range(number):
-        x, y = (chain[i] + chain[i + 1]) / 2
-        size = broad * (0.8 + 0.2 * np.sin(np.pi * (i + 0.7) / number))
-        normal = turns[i] + np.pi / 2
-        if i in (1, 4, 5, 6, 7) or i >= number - 4:
-            for side in (-1,) if pose.side else (1, -1):
-                foot = (x + side * np.cos(normal) * size * 0.68, y + side * np.sin(normal) * size * 0.68)
-                sketch.line([(x, y), foot], 0.045 if i < 8 else 0.025, darker(colour, 0.8) if i < 8 else head)
-        if hairy:
-            hairs(sketch, rng, (x, y), size * 0.9, size, darker(other, 0.8), 10, 0.1)
-        sketch.body(
-            (x, y), 1.45 / number, size, Paint(colour, marks, relief=0.5, gloss=0.15, grain=0.12), angle=float(turns[i])
-        )
-    x, y = chain[-1]
-    sketch.body((x, y), 0.1, broad * 0.85, Paint(head, gloss=0.3), angle=float(turns[-1]))
-    shapes = ["long", "worm-like", "cylindrical"] if abs(bow) < 0.12 else ["curled", "worm-like"]
-    return Look([name], kind, shapes, "none", 0, 6, "very short", "none", ["bristles"] if hairy else ["soft segments"])
-
-
-def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
-    """Orthoptera: long body, huge folded hind legs with thick thighs, blunt head."""
-    name = pick(rng, "green,brown,green,tan,olive,light green")
-    colour = tone(rng, name)
-    dark = darker(colour, 0.6)
-    side = pose.side or rng.random() < 0.6
-    pose = Pose(side, "folded", pose.crumpled, pose.missing_leg, pose.curl)
-    count = legs(sketch, rng, pose, darker(colour, 0.85), (0.3, 0.16), 0.18, 0.34, 0.03)
-    slim = rng.uniform(0.17, 0.23)
-    sketch.body(
-        (-0.12, -0.02),
-        0.74,
-        slim * 0.85,
-        Paint(mix(colour, (200, 180, 100), 0.3), (rings(8, 0.4),)),
-        profile(0.4, 0.8, 1, 1, blunt=3),
-    )
-    mottled = rng.random() < 0.4
-    cover = Paint(mix(colour, dark, 0.3), (mottle(rng, dark, 0.6),) if mottled else (), relief=0.3)
-    half = profile(0.8, 1, 0.9, 0.6, blunt=4)
-    for k in (1, -1):
-        sketch.wing(
-            (0.18, 0.05 if side else k * slim * 0.2),
-            rng.uniform(0.7, 0.85),
-            slim * 0.55,
-            float(np.pi + (0.0 if side else -k * 0.03)),
-            cover,
-            half,
-            half,
-            [[(0, 0), (0.95, 0)]],
-            dark,
-            0.008,
-        )
-    sketch.body((0.24, 0.0), 0.24, slim * 1.05, Paint(colour, (edge(dark, 0.85),)), profile(1, 1, 0.95, blunt=4))
-    sketch.body((0.41, 0.0), 0.17, slim * 0.95, Paint(colour), profile(1, 1, 0.7, blunt=2.6))
-    eyes(sketch, (0.43, 0.02), slim * 0.8, 0.065, (40, 26, 18), pose, 0.05)
-    long_horn = rng.random() < 0.35
-    antennae(sketch, rng, (0.48, 0.02), 1.0 if long_horn else 0.28, 0.018, dark, "thread", 30)
-    for k in (1,) if side else (1, -1):
-        angle = np.pi - (0.55 if side else k * rng.uniform(0.35, 0.8)) + rng.normal(0, 0.1)
-        hip = np.array([0.04, 0.0 if side else k * slim * 0.4])
-        knee = hip + 0.5 * np.array([np.cos(angle), np.sin(angle)])
-        mid = (hip + knee) / 2
-        sketch.line(
-            bent(
-                tuple(knee),
-                [angle + (1 if side else -k) * (2.35 if side else -2.8), angle + (2.0 if side else 2.8 * k)],
-                [0.46, 0.12],
-            ),
-            0.03,
-            darker(colour, 0.8),
-        )
-        sketch.body(
-            (float(mid[0]), float(mid[1])),
-            0.54,
-            0.15,
-            Paint(colour, (bands(9, dark, 0.3, 0, 0.4),), gloss=0.1),
-            profile(0.35, 0.5, 0.9, 1, blunt=3),
-            float(angle + np.pi),
-        )
-        count += 1
-    return Look(
-        [name],
-        "mottled" if mottled else "plain",
-        ["long"],
-        "leathery",
-        4,
-        count,
-        "long",
-        "very long" if long_horn else "short",
-        ["huge jumping hind legs"],
-    )
-
-
 DRAWERS = {
     "moth": moth,
     "butterfly": butterfly,
-    "caterpillar": caterpillar,
-    "grasshopper": grasshopper,
 }

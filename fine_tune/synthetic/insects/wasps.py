@@ -1,4 +1,4 @@
-"""Insects with four clear wings, and ants: lacewings, parasitoids, wasps, bees."""
+"""Insects with four clear wings, and ants: lacewings, parasitoids, wasps, sawflies, bees."""
 
 from __future__ import annotations
 
@@ -181,6 +181,26 @@ def wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
+def sawfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
+    """Symphyta: like a wasp without a waist; broad flat abdomen, often orange under a black head, smoky wings."""
+    name = pick(rng, "orange,black,yellow,light green,orange,reddish brown")
+    colour, black = tone(rng, name), tone(rng, "black")
+    count = legs(sketch, rng, pose, mix(colour, black, rng.choice([0.1, 0.7])), (0.24, 0.14, 0.04), 0.2, 0.44, 0.036)
+    broad = rng.uniform(0.27, 0.33)
+    banded = name in ("yellow", "light green") or rng.random() < 0.2
+    back = Paint(colour, (bands(6, black, 0.4),) if banded else (rings(7, 0.35),), gloss=0.2)
+    tail(sketch, 0.14, 0.64, broad, back, abdomen_angle(rng, pose, 0.1), profile(0.5, 0.85, 1, 1, 1, blunt=4))
+    sketch.body((0.2, 0), 0.32, broad, Paint(black, (region(0.6, 1, colour),), gloss=0.25), profile(1, 1, 0.9, blunt=4))
+    sketch.body((0.4, 0), 0.14, broad * 0.95, Paint(black, gloss=0.2))
+    antennae(sketch, rng, (0.45, 0), 0.38, 0.032, black, "thread", 32)
+    tint = tone(rng, pick(rng, "dark grey,grey,brown"))
+    cover = rng.uniform(0.35, 0.65)
+    clear_wings(sketch, rng, pose, (0.22, 0.1), rng.uniform(0.75, 0.88), 0.32, NET_VEINS[:8], 2, 18, tint, cover)
+    names = [name] + ([] if name == "black" else ["black"])
+    shapes, pattern = ["broad", "smooth"], "banded" if banded else "plain"
+    return Look(names, pattern, shapes, "clear", 4, count, "medium", "medium", ["no waist", "a black head"])
+
+
 def bee(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     """Honey bees and bumble bees: broad, hairy, brown or yellow bands, four wings, thick hind legs."""
     bumble = rng.random() < 0.4
@@ -258,6 +278,7 @@ DRAWERS = {
     "lacewing": lacewing,
     "parasitoid wasp": parasitoid_wasp,
     "wasp": wasp,
+    "sawfly": sawfly,
     "bee": bee,
     "ant": ant,
 }
