@@ -57,6 +57,7 @@ EncoderName = Annotated[str, typer.Option("--encoder", help="Encoder: a name of 
 ProposerName = Annotated[str, typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file.")]
 Device = Annotated[str | None, typer.Option("--device", help="cuda, mps or cpu; chosen by itself where left out.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Least score that is counted.")]
+Views = Annotated[int, typer.Option("--views", help="Views of a crop, turned and mirrored: 1, 4 or 8.")]
 Context = Annotated[float | None, typer.Option("--context", min=1, max=4, help="Side of a crop over its region's.")]
 MmPerPixel = Annotated[float | None, typer.Option("--mm-per-pixel", min=0.0001, help="Scale of every photo.")]
 CardSize = Annotated[
@@ -100,6 +101,7 @@ def make_detector(
     device: str | None,
     threshold: float | None = None,
     context: float | None = None,
+    views: int = 1,
     mm_per_pixel: float | None = None,
     card_size: str | None = None,
     no_card: bool = False,
@@ -108,7 +110,7 @@ def make_detector(
     from agri_clip.detector import Detector
     from agri_clip.regions.card import parse_card_size
 
-    changes: dict[str, Any] = {"threshold": threshold, "context": context, "mm_per_pixel": mm_per_pixel}
+    changes: dict[str, Any] = {"threshold": threshold, "context": context, "views": views, "mm_per_pixel": mm_per_pixel}
     changes = {name: value for name, value in changes.items() if value is not None}
     if card_size is not None:
         changes["card_size_mm"] = parse_card_size(card_size)
@@ -135,6 +137,7 @@ def detect(
     device: Device = None,
     threshold: Threshold = None,
     context: Context = None,
+    views: Views = 1,
     mm_per_pixel: MmPerPixel = None,
     card_size: CardSize = None,
     no_card: NoCard = False,
@@ -165,6 +168,7 @@ def detect(
         device=device,
         threshold=threshold,
         context=context,
+        views=views,
         mm_per_pixel=mm_per_pixel,
         card_size=card_size,
         no_card=no_card,
@@ -283,6 +287,7 @@ def evaluate(
     device: Device = None,
     threshold: Threshold = None,
     context: Context = None,
+    views: Views = 1,
     no_card: NoCard = False,
     raw_orientation: RawOrientation = False,
 ) -> None:
@@ -301,7 +306,13 @@ def evaluate(
         )
     else:
         detector = make_detector(
-            encoder=encoder, proposer=proposer, device=device, threshold=threshold, context=context, no_card=no_card
+            encoder=encoder,
+            proposer=proposer,
+            device=device,
+            threshold=threshold,
+            context=context,
+            views=views,
+            no_card=no_card,
         )
         prompt_set = make_prompts(prompt, prompts, negative)
         report = measure_detections(truth, images, detector, prompt_set, reading=reading, **common)

@@ -9,6 +9,8 @@ import pytest
 
 from agri_clip import Detector, PromptSet
 from agri_clip.detections import FOUND
+from agri_clip.encoders.views import encode_views
+from agri_clip.errors import AgriClipError
 from agri_clip.exports import coco
 from agri_clip.photo import read_photo
 from agri_clip.regions.base import Regions
@@ -136,3 +138,24 @@ def test_a_proposer_of_the_users_own_fits_in() -> None:
     detections = Detector(proposer=Corner(), card=False)(np.zeros((50, 50, 3), np.uint8), "an insect")
     assert len(detections) == 1
     assert detections.status[0] in (FOUND, 1, 2)
+
+
+def test_views_make_the_vector_of_a_turned_crop_the_same(detector: Detector) -> None:
+    crop = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+    turned = [np.ascontiguousarray(np.rot90(crop)), np.ascontiguousarray(crop[:, ::-1])]
+    for views, same in ((4, turned[:1]), (8, turned)):
+        first, *others = (encode_views(detector.encoder, [each], views)[0] for each in (crop, *same))
+        assert np.linalg.norm(first) == pytest.approx(1, abs=1e-6)
+        for other in others:
+            np.testing.assert_allclose(first, other, atol=1e-5)
+    once = encode_views(detector.encoder, [crop, turned[0]])
+    assert np.abs(once[0] - once[1]).max() > 1e-3
+
+
+def test_views_are_a_setting_that_the_result_names(detector: Detector) -> None:
+    four = Detector(detector.proposer, detector.encoder, views=4)
+    result = four(SAMPLE, "a ladybird")
+    assert result.provenance["views"] == 4
+    assert detector(SAMPLE, "a ladybird").provenance["views"] == 1
+    with pytest.raises(AgriClipError, match="views is 3; use one of 1, 4, 8"):
+        Detector(detector.proposer, detector.encoder, views=3)
