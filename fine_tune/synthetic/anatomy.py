@@ -26,9 +26,9 @@ PALETTE: dict[str, Colour] = {
     "reddish brown": (134, 60, 34),
     "tan": (184, 148, 102),
     "olive": (110, 110, 50),
-    "green": (92, 150, 54),
+    "green": (92, 148, 42),
     "light green": (164, 202, 100),
-    "dark green": (46, 86, 44),
+    "dark green": (48, 84, 26),
     "blue": (84, 124, 190),
     "metallic blue": (38, 70, 128),
     "metallic green": (38, 116, 66),
@@ -162,21 +162,24 @@ def legs(
     hind: float = 1.25,
     thigh: float = 1.0,
     banded: Colour | None = None,
+    fan: tuple[float, float] = (50, 135),
 ) -> int:
     """Draw jointed legs, one pair at each x of `at`; return how many are there.
 
-    `hind` lengthens the last pair, `thigh` thickens its femora.
+    `hind` lengthens the last pair, `thigh` thickens its femora, `fan` holds the degrees from the head at which the
+    first and the last pair leave the body.
     """
     drawn = 0
     pairs = len(at)
     for side in (1, -1):
+        sway = rng.normal(0, 0.5 if pose.crumpled else 0.2)
         for i, x in enumerate(at):
             if rng.random() < pose.missing_leg:
                 continue
             drawn += 1
             share = i / max(1, pairs - 1)
             last = i == pairs - 1
-            out = np.deg2rad(50 + 85 * share + rng.normal(0, 13)) * (1 - pose.curl * 0.3)
+            out = sway + np.deg2rad(fan[0] + (fan[1] - fan[0]) * share + rng.normal(0, 13)) * (1 - pose.curl * 0.3)
             reach = length * (hind if last else 1.0) * rng.uniform(0.88, 1.1) * (1 - 0.25 * pose.curl)
             bend = np.deg2rad(rng.normal(-25 if share < 0.4 else 35, 16)) * (1 + 2.2 * pose.curl)
             angles = np.array([out, out + bend, out + bend * rng.uniform(1.0, 1.9)])
@@ -320,7 +323,7 @@ def clear_wings(
     spread = {"open": rng.uniform(55, 95), "half": rng.uniform(25, 50), "folded": folded + rng.normal(0, 4)}[pose.wings]
     for pair in range(pairs - 1, -1, -1):
         for side in (1, -1):
-            jitter = rng.normal(0, 28 if pose.crumpled else 5)
+            jitter = rng.normal(0, 28 if pose.crumpled else 8)
             angle = np.deg2rad(180 - side * (spread - pair * 22 * (spread > 20) + jitter))
             if pose.side:
                 angle = np.deg2rad(180 - (10 + spread * 0.8 + 14 * (side < 0) - 12 * pair + jitter * 0.5))

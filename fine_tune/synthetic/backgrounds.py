@@ -11,7 +11,16 @@ import numpy as np
 KINDS: dict[str, tuple[float, tuple[tuple[int, int, int], ...]]] = {
     "yellow sticky trap": (
         0.36,
-        ((236, 204, 20), (222, 180, 10), (200, 160, 20), (240, 220, 60), (150, 130, 20), (250, 190, 0)),
+        (
+            (240, 206, 12),
+            (230, 194, 8),
+            (210, 174, 6),
+            (244, 216, 40),
+            (176, 146, 6),
+            (236, 186, 4),
+            (232, 204, 20),
+            (196, 172, 20),
+        ),
     ),
     "blue sticky trap": (0.10, ((40, 80, 190), (30, 110, 200), (60, 90, 160), (20, 60, 150), (70, 130, 210))),
     "white sticky trap": (0.09, ((236, 236, 232), (215, 212, 205), (190, 188, 182), (244, 240, 225))),
@@ -83,9 +92,9 @@ def surface(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
     options = KINDS[kind][1]
     base = np.array(options[int(rng.integers(len(options)))], np.float32)
     base = (base * rng.uniform(0.8, 1.08) + rng.normal(0, 6, 3)).astype(np.float32)
-    fine = {"leaf": 0.03, "soil": 0.2, "bark": 0.15, "table": 0.04}.get(kind, 0.012)
+    fine = {"leaf": 0.03, "soil": 0.2, "bark": 0.15, "table": 0.03}.get(kind, 0.007)
     coarse = {"leaf": 0.06, "soil": 0.18, "bark": 0.2}.get(kind, 0.03)
-    level = 1 + fine * noise(rng, size, size, 1) * rng.uniform(0.5, 2)
+    level = 1 + fine * noise(rng, size, size, 1 if fine > 0.01 else 2) * rng.uniform(0.5, 2)
     level += coarse * noise(rng, size, size, int(rng.integers(2, 5))) * rng.uniform(0.4, 1.6)
     slope = rng.uniform(-0.16, 0.16, 2)
     ramp = np.linspace(-1, 1, size, dtype=np.float32)
@@ -270,14 +279,17 @@ def drop(
 
 
 def glue(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Draw the relief and glints of uneven glue, in place."""
-    h, w = image.shape[:2]
-    field = noise(rng, h, w, int(rng.integers(2, 4)))
-    relief = cv2.Sobel(np.ascontiguousarray(field), cv2.CV_32F, 1, 0, ksize=3)
-    relief = relief / (relief.std() + 1e-6)
-    image *= (1 + np.float32(rng.uniform(0.02, 0.08)) * relief)[..., None]
-    if rng.random() < 0.6:
-        image += (np.clip(relief - 1.7, 0, 1) * np.float32(rng.uniform(60, 200)))[..., None]
+    """Draw the wrinkles, dents and glints of uneven glue, in place."""
+    size = image.shape[0]
+    stretch, octave = rng.uniform(1.0, 3.0), int(rng.integers(2, 4))
+    film: np.ndarray = noise(rng, size, max(8, int(size / stretch)), octave)
+    film = cv2.resize(np.ascontiguousarray(film), (size, size), interpolation=cv2.INTER_LINEAR)
+    film = np.ascontiguousarray(film.T) if rng.random() < 0.5 else film
+    relief = cv2.Sobel(film, cv2.CV_32F, 1, 0, ksize=3) + cv2.Sobel(film, cv2.CV_32F, 0, 1, ksize=3)
+    relief *= np.float32(1 / (relief.std() + 1e-6))
+    image *= (1 + np.float32(rng.uniform(0.01, 0.045)) * relief)[..., None]
+    if rng.random() < 0.45:
+        image += (np.clip(relief - rng.uniform(1.6, 2.4), 0, 1) * np.float32(rng.uniform(20, 110)))[..., None]
 
 
 def glare(image: np.ndarray, rng: np.random.Generator) -> None:

@@ -17,10 +17,10 @@ class Shot:
 
 
 def choose_shot(rng: np.random.Generator) -> Shot:
-    """Draw a resolution (10 to 200 px) and a focus; never looks at the group."""
-    native = float(10 * 20 ** (rng.random() ** 0.75))
-    sharp = rng.random() < 0.65
-    sigma = rng.uniform(0.25, 0.65) if sharp else rng.uniform(0.5, 0.65 + native * 0.013)
+    """Draw a resolution (12 to 200 px) and a focus; never looks at the group."""
+    native = float(12 * (200 / 12) ** (rng.random() ** 0.75))
+    sharp = rng.random() < 0.78
+    sigma = rng.uniform(0.3, 0.75) if sharp else rng.uniform(0.5, 0.65 + native * 0.012)
     return Shot(native, float(sigma))
 
 
@@ -57,7 +57,7 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
     image = cv2.GaussianBlur(image, (0, 0), shot.blur_sigma, borderType=cv2.BORDER_REPLICATE)
     if rng.random() < 0.3:
         image = image + (image - cv2.GaussianBlur(image, (0, 0), 1.2)) * np.float32(rng.uniform(0.3, 1.0))
-    gain = rng.normal(1.0, 0.16) * (1 + rng.normal(0, 0.045, 3))
+    gain = rng.normal(1.0, 0.13) * (1 + rng.normal(0, 0.03, 3))
     image = image * np.clip(gain, 0.5, 1.5).astype(np.float32)
     contrast = np.float32(np.clip(rng.normal(1.0, 0.12), 0.65, 1.35))
     image = (image - 110) * contrast + np.float32(110 + rng.normal(0, 6))

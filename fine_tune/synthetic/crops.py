@@ -124,9 +124,41 @@ def draw_insect(
     layer = sketch.rasterise(np.array([[c, -s], [s, c]]) @ squash, long_side, light, backgrounds.GRAIN, body_length)
     if pose.crumpled or rng.random() < 0.3:
         layer = _warp(rng, layer, 0.035 if pose.crumpled else 0.015)
-    if darkened and rng.random() < 0.5:
-        layer *= np.float32(rng.uniform(0.72, 0.97))
+    if darkened:
+        _grime(rng, layer)
     return layer, look, pose, tone
+
+
+def _grime(rng: np.random.Generator, layer: np.ndarray) -> None:
+    """Let glue cover the layer more towards one side and soil it in patches, in place."""
+    h, w = layer.shape[:2]
+    low, high = rng.uniform(0.5, 1.0), rng.uniform(0.85, 1.0)
+    x, y = rng.uniform(-1, 1, 2)
+    slope = np.linspace(-x, x, w, dtype=np.float32)[None] + np.linspace(-y, y, h, dtype=np.float32)[:, None]
+    layer *= np.clip((low + high) / 2 + (high - low) * slope, min(low, high), max(low, high))[..., None]
+    patches = backgrounds.noise(rng, h, w, int(rng.integers(1, 4)))
+    layer[..., :3] *= np.clip(1 + np.float32(rng.uniform(0, 0.25)) * patches, 0.4, 1.3)[..., None]
+
+
+def soak(rng: np.random.Generator, layer: np.ndarray, group: str, card: np.ndarray) -> None:
+    """Filter the card's colour (3,) through a wet layer, in place: clear wings most, bodies less, waxy ones hardly."""
+    dry = group in _DARKEST
+    body, film = rng.uniform(0, 0.1 if dry else 0.35), rng.uniform(0.1, 0.3) if dry else rng.uniform(0.4, 1.0)
+    missing = (1 - card / max(1.0, float(card.max()))).astype(np.float32)
+    cover = layer[..., 3:]
+    layer[..., :3] *= 1 - missing * (np.float32(film) - np.float32(film - body) * cover)
+
+
+def wet_rim(rng: np.random.Generator, image: np.ndarray, layer: np.ndarray, x: int, y: int, reach: float) -> None:
+    """Brighten or darken the film of glue that climbs `reach` pixels around a body, in place."""
+    pad = max(2, int(reach))
+    alpha = cv2.copyMakeBorder(layer[..., 3], pad, pad, pad, pad, cv2.BORDER_CONSTANT)
+    rim = np.clip(cv2.blur(alpha, (pad + 1, pad + 1)) - alpha, 0, 1)
+    sheet = np.zeros((*rim.shape, 4), np.float32)
+    sheet[..., 3] = rim * np.float32(rng.uniform(0, 0.25))
+    if rng.random() < 0.6:
+        sheet[..., :3] = sheet[..., 3:] * 255
+    paste(image, sheet, x - pad, y - pad)
 
 
 def _warp(rng: np.random.Generator, layer: np.ndarray, amount: float) -> np.ndarray:
@@ -229,6 +261,10 @@ def render_crop(
     x, y = (int((work - n) / 2 + rng.normal(0, 0.035) * work) for n in (w, h))
     if rng.random() < 0.75:
         cast_shadow(rng, image, layer, x, y, light + np.pi)
+    if wet:
+        soak(rng, layer, group, image[::16, ::16].mean(axis=(0, 1)))
+        if rng.random() < 0.4:
+            wet_rim(rng, image, layer, x, y, work * rng.uniform(0.02, 0.06))
     paste(image, layer, x, y)
     if rng.random() < 0.08:
         backgrounds.dirt(image, rng, count=2)

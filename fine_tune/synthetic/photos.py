@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fine_tune.synthetic.clutter import paste
-from fine_tune.synthetic.crops import cast_shadow, draw_insect
+from fine_tune.synthetic.crops import cast_shadow, draw_insect, soak, wet_rim
 from fine_tune.synthetic.groups import GROUP_NAMES, GROUPS
 from fine_tune.synthetic.scenes import (
     BRANDS,
@@ -160,17 +160,6 @@ def _place(
     return None
 
 
-def _wet_rim(rng: np.random.Generator, image: np.ndarray, layer: np.ndarray, x: int, y: int, per_mm: float) -> None:
-    """Brighten the film of glue that climbs around a body, in place."""
-    pad = max(2, int(0.5 * per_mm))
-    alpha = cv2.copyMakeBorder(layer[..., 3], pad, pad, pad, pad, cv2.BORDER_CONSTANT)
-    rim = np.clip(cv2.GaussianBlur(alpha, (0, 0), pad * 0.5) - alpha, 0, 1)
-    sheet = np.zeros((*rim.shape, 4), np.float32)
-    sheet[..., 3] = rim * np.float32(rng.uniform(0, 0.22))
-    sheet[..., :3] = sheet[..., 3:] * 255
-    paste(image, sheet, x - pad, y - pad)
-
-
 def _develop(rng: np.random.Generator, image: np.ndarray, blur: float) -> np.ndarray:
     """Light, focus, sensor and exposure of a whole photo; (h, w, 3) uint8."""
     h, w = image.shape[:2]
@@ -277,7 +266,8 @@ def render_trap(
             continue
         cast_shadow(rng, image, layer, *corner, light + np.pi)
         if wet:
-            _wet_rim(rng, image, layer, *corner, per_mm)
+            soak(rng, layer, group, image[::32, ::32].mean(axis=(0, 1)))
+            wet_rim(rng, image, layer, *corner, 0.5 * per_mm)
         paste(image, layer, *corner)
         boxes.append(traced[0])
         outlines.append(traced[1])

@@ -45,7 +45,7 @@ def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     """Araneae: two parts, eight long jointed legs, palps, no antennae, no wings."""
     name = pick(rng, "brown,dark brown,black,tan,grey,green,pale yellow,reddish brown")
     colour = tone(rng, name)
-    reach = rng.uniform(0.8, 1.7)
+    reach = rng.uniform(0.75, 1.3)
     jumping = rng.random() < 0.2
     striped = rng.random() < 0.4
     pose = Pose(False, pose.wings, pose.crumpled, pose.missing_leg, pose.curl)
@@ -57,9 +57,10 @@ def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         (0.3, 0.24, 0.16, 0.08),
         0.2,
         0.6 if jumping else reach,
-        0.04,
-        0.95,
+        0.045,
+        1.1,
         banded=darker(colour, 0.5) if striped else None,
+        fan=(28, 150),
     )
     dark = darker(colour, 0.5)
     marks = (
@@ -68,7 +69,7 @@ def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         else (mottle(rng, dark, 0.5),)
     )
     sketch.body(
-        (-0.2, 0), 0.58, rng.uniform(0.32, 0.5), Paint(colour, marks, gloss=0.15), profile(0.6, 1, 1, 0.7, blunt=2.3)
+        (-0.2, 0), 0.58, rng.uniform(0.36, 0.54), Paint(colour, marks, gloss=0.15), profile(0.6, 1, 1, 0.7, blunt=2.3)
     )
     sketch.body(
         (0.2, 0),

@@ -41,7 +41,7 @@ def aphid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     broad = rng.uniform(0.3, 0.4) if winged else rng.uniform(0.42, 0.56)
     tubes = darker(limb, rng.uniform(0.4, 1.0))
     for side in (1, -1):
-        sketch.line([(-0.32, side * broad * 0.3), (-0.52, side * broad * 0.36)], 0.035, tubes)
+        sketch.line([(-0.3, side * broad * 0.34), (-0.56, side * broad * 0.44)], 0.045, tubes)
     sketch.line([(-0.45, 0), (-0.54, 0)], 0.04, colour)
     dark = tone(rng, pick(rng, "black,dark brown,dark grey"))
     marks = [rings(6, 0.18), mottle(rng, darker(colour, 0.75), 0.5)]
@@ -60,7 +60,7 @@ def aphid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
             rng,
             pose,
             (0.25, 0.07),
-            rng.uniform(1.05, 1.3),
+            rng.uniform(1.15, 1.4),
             0.38,
             pairs=2,
             folded=11,

@@ -72,7 +72,7 @@ def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     name = pick(rng, "green,brown,green,tan,olive,light green")
     colour = tone(rng, name)
     dark = darker(colour, 0.6)
-    side = pose.side or rng.random() < 0.6
+    side = pose.side or rng.random() < 0.7
     pose = Pose(side, "folded", pose.crumpled, pose.missing_leg, pose.curl)
     count = legs(sketch, rng, pose, darker(colour, 0.85), (0.3, 0.16), 0.18, 0.34, 0.03)
     slim = rng.uniform(0.17, 0.23)
@@ -105,9 +105,9 @@ def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     long_horn = rng.random() < 0.35
     antennae(sketch, rng, (0.48, 0.02), 1.0 if long_horn else 0.28, 0.018, dark, "thread", 30)
     for k in (1,) if side else (1, -1):
-        angle = np.pi - (0.55 if side else k * rng.uniform(0.35, 0.8)) + rng.normal(0, 0.1)
+        angle = np.pi - (0.8 if side else k * rng.uniform(0.35, 0.8)) + rng.normal(0, 0.1)
         hip = np.array([0.04, 0.0 if side else k * slim * 0.4])
-        knee = hip + 0.5 * np.array([np.cos(angle), np.sin(angle)])
+        knee = hip + 0.54 * np.array([np.cos(angle), np.sin(angle)])
         mid = (hip + knee) / 2
         sketch.line(
             bent(
@@ -120,9 +120,9 @@ def grasshopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         )
         sketch.body(
             (float(mid[0]), float(mid[1])),
-            0.54,
-            0.15,
-            Paint(colour, (bands(9, dark, 0.3, 0, 0.4),), gloss=0.1),
+            0.58,
+            0.16,
+            Paint(mix(colour, dark, 0.35), (bands(9, dark, 0.3, 0, 0.4),), gloss=0.1),
             profile(0.35, 0.5, 0.9, 1, blunt=3),
             float(angle + np.pi),
         )

@@ -33,7 +33,7 @@ def _half_wings(sketch: Sketch, rng: np.random.Generator, pose: Pose, paint: Pai
     spread = {"folded": 0.0, "half": 14.0, "open": 45.0}[pose.wings]
     length = front + 0.5
     leather = profile(0.7, 1, 1, 0.9, blunt=4)
-    film = Paint(tone(rng, pick(rng, "dark brown,grey,tan,dark grey")), relief=0.15, alpha=0.65, rim=0.2)
+    film = Paint(tone(rng, pick(rng, "dark brown,grey,dark grey")), relief=0.15, alpha=0.7, rim=0.2)
     for side in (1, -1):
         turn = np.deg2rad(180 - side * (spread + rng.normal(0, 6 if pose.crumpled else 1)))
         root = (front, side * broad * 0.24)
@@ -72,7 +72,7 @@ def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     }[kind]
     paint = Paint(colour, marks, relief=0.45, gloss=0.15, alpha=float(rng.choice([1, 1, 0.8])))
     wing = profile(0.55, 1, 0.95, 0.8, 0.6, blunt=4)
-    spread = {"folded": 2.0, "half": 16.0, "open": 50.0}[pose.wings]
+    spread = {"folded": 2.0, "half": 5.0, "open": 36.0}[pose.wings]
     if pose.side:
         spread = 0.0
     for side in (1, -1):
@@ -121,7 +121,7 @@ def plant_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     mottled = rng.random() < 0.4
     _half_wings(sketch, rng, pose, Paint(colour, (mottle(rng, dark, 0.6),) if mottled else (), gloss=0.12), broad, 0.22)
     pale = tone(rng, pick(rng, "cream,pale yellow,light green,tan"))
-    sketch.body((0.13, 0), 0.18, broad * 0.5, Paint(mix(colour, pale, 0.75)), profile(0.05, 0.5, 1, blunt=8))
+    sketch.body((0.11, 0), 0.22, broad * 0.6, Paint(mix(colour, pale, 0.9)), profile(0.05, 0.5, 1, blunt=8))
     sketch.body(
         (0.27, 0), 0.18, broad * 0.85, Paint(colour, (region(0, 0.2, dark, 0.5),)), profile(1, 0.9, 0.65, blunt=5)
     )

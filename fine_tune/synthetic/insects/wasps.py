@@ -85,11 +85,11 @@ def parasitoid_wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Loo
     if rng.random() < 0.45:
         sting = _ovipositor(angle, rng.uniform(0.58, 1.0))
         sketch.line(sting, 0.016, (50, 34, 24))
-    sketch.line([(0.1, 0), (0.02, 0)], 0.04, chest)
+    sketch.line([(0.1, 0), (-0.06, 0)], 0.035, chest)
     tail(
         sketch,
-        0.05,
-        0.5,
+        -0.02,
+        0.46,
         rng.uniform(0.16, 0.26),
         Paint(colour, (rings(5, 0.3),), gloss=0.3),
         angle,
