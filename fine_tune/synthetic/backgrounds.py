@@ -185,28 +185,83 @@ def grid_lines(image: np.ndarray, rng: np.random.Generator) -> None:
     blend_mask(image, mask, ink(rng), rng.uniform(0.4, 0.95))
 
 
+WORDS = (
+    "sticky trap",
+    "monitoring",
+    "date",
+    "field no.",
+    "crop",
+    "10 x 25 cm",
+    "insect control",
+    "front",
+    "back",
+    "no. 12",
+    "row 4",
+    "www",
+    "made for growers",
+    "use by",
+    "peel here",
+)
+_FONTS = (
+    cv2.FONT_HERSHEY_SIMPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_DUPLEX,
+    cv2.FONT_HERSHEY_COMPLEX,
+    cv2.FONT_HERSHEY_TRIPLEX,
+    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
+)
+
+
 def letters(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Print a few large or small characters, in place."""
+    """Print small words, mostly in lower case, or a few large characters, in place."""
     size = image.shape[0]
-    text = "".join(rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(1, 5))))
-    scale = size / 90 * rng.uniform(0.7, 4.5)
+    small = rng.random() < 0.5
+    characters = rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(1, 5)))
+    text = WORDS[int(rng.integers(len(WORDS)))] if small else "".join(characters)
+    scale = size / 90 * (rng.uniform(0.35, 1.1) if small else rng.uniform(0.9, 4.5))
     mask = np.zeros(image.shape[:2], np.uint8)
-    origin = _point(np.array([rng.uniform(-0.3, 0.6), rng.uniform(0.3, 1.2)]) * size)
-    font = int(
-        rng.choice(
-            [
-                cv2.FONT_HERSHEY_SIMPLEX,
-                cv2.FONT_HERSHEY_DUPLEX,
-                cv2.FONT_HERSHEY_COMPLEX,
-                cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
-            ]
-        )
+    start = (
+        (rng.uniform(-0.9, 0.3), rng.uniform(0.3, 0.8)) if small else (rng.uniform(-0.3, 0.6), rng.uniform(0.3, 1.2))
     )
-    cv2.putText(mask, text, origin, font, scale, 255, max(1, int(scale * rng.uniform(1.5, 4.5))), cv2.LINE_AA)
+    font = _FONTS[int(rng.integers(len(_FONTS)))]
+    stroke = max(1, int(scale * (rng.uniform(1.0, 2.5) if small else rng.uniform(1.5, 6.0))))
+    cv2.putText(mask, text.upper() if rng.random() < 0.3 else text, _point(np.array(start) * size), font, scale, 255,
+                stroke, cv2.LINE_AA)  # fmt: skip
     turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 8)), 1.0)
-    if rng.random() < 0.3:
-        mask = mask[:, ::-1]
-    blend_mask(image, cv2.warpAffine(np.ascontiguousarray(mask), turn, (size, size)), ink(rng), rng.uniform(0.4, 0.95))
+    through = rng.random() < 0.2
+    turned = cv2.warpAffine(np.ascontiguousarray(mask[:, ::-1]) if through else mask, turn, (size, size))
+    blend_mask(image, turned, ink(rng), rng.uniform(0.1, 0.3) if through else rng.uniform(0.5, 0.97))
+
+
+def handwriting(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Draw strokes of a marker pen, half the time on white paper, in place."""
+    size = image.shape[0]
+    if rng.random() < 0.5:
+        image += (np.float32(rng.uniform(205, 245)) - image) * np.float32(0.95)
+    mask = np.zeros(image.shape[:2], np.uint8)
+    width = max(1, int(size * rng.uniform(0.03, 0.13)))
+    for _ in range(int(rng.integers(1, 4))):
+        turns = rng.uniform(0, 6.3) + np.cumsum(rng.normal(0, 0.5, 12))
+        steps = np.stack([np.cos(turns), np.sin(turns)], 1) * size * rng.uniform(0.05, 0.12)
+        path = rng.uniform(0.2, 0.8, 2) * size + np.cumsum(steps, axis=0)
+        cv2.polylines(mask, [np.round(path).astype(np.int32)], False, 255, width, cv2.LINE_AA)
+    blend_mask(image, mask, (22, 22, 26), rng.uniform(0.8, 1.0))
+
+
+def ruler(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Print the ticks and figures of a scale along one side, in place."""
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    pitch, base = size * rng.uniform(0.05, 0.14), size * rng.uniform(0.15, 0.5)
+    thick = max(1, int(size * rng.uniform(0.006, 0.018)))
+    for i in range(int(size / pitch) + 1):
+        x, long = int(i * pitch), i % 5 == 0
+        cv2.line(mask, (x, int(base)), (x, int(base + size * (0.16 if long else 0.09))), 255, thick, cv2.LINE_AA)
+        if long:
+            figure = (x, int(base + size * 0.34))
+            cv2.putText(mask, str(i), figure, cv2.FONT_HERSHEY_SIMPLEX, size / 220, 255, thick, cv2.LINE_AA)
+    mask = np.ascontiguousarray(np.rot90(mask, int(rng.integers(4))))
+    blend_mask(image, mask, ink(rng), rng.uniform(0.5, 0.95))
 
 
 def blob(
@@ -225,19 +280,35 @@ def dirt(image: np.ndarray, rng: np.random.Generator, large: bool = False, count
     """Scatter dark specks, or place a lump, in place."""
     size = image.shape[0]
     mask = np.zeros(image.shape[:2], np.uint8)
-    for _ in range(count or int(rng.integers(1, 7))):
-        radius = size * (rng.uniform(0.08, 0.3) if large else rng.uniform(0.008, 0.035))
-        cv2.fillPoly(
-            mask,
-            [blob(rng, rng.uniform(0, 1, 2) * size if not large else rng.uniform(0.35, 0.65, 2) * size, radius)],
-            255,
+    number = 1 if large else count or int(rng.integers(1, 12))
+    for _ in range(number):
+        radius = size * (
+            rng.uniform(0.08, 0.3) if large else float(np.clip(np.exp(rng.normal(-4.1, 0.6)), 0.006, 0.06))
         )
-        if large:
-            break
-    colour = (40, 34, 26) if rng.random() < 0.6 else (100, 80, 50)
-    blend_mask(image, cv2.GaussianBlur(mask, (3, 3), 0), colour, rng.uniform(0.5, 0.95))
-    if large:
-        image *= (1 + 0.12 * noise(rng, size, size, 1) * (mask > 0))[..., None].astype(np.float32)
+        place = rng.uniform(0.35, 0.65, 2) if large else rng.uniform(0, 1, 2)
+        cv2.fillPoly(mask, [blob(rng, place * size, radius, points=20 if large else 8)], 255)
+    _soil(image, rng, mask)
+
+
+def clump(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Heap crumbs of dirt around a place, in place."""
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    centre, spread = rng.uniform(0.35, 0.65, 2), rng.uniform(0.03, 0.16, 2)
+    for place in rng.normal(centre, spread, (int(rng.integers(6, 40)), 2)):
+        cv2.fillPoly(mask, [blob(rng, place * size, size * rng.uniform(0.01, 0.06), points=9)], 255)
+    _soil(image, rng, mask)
+
+
+def _soil(image: np.ndarray, rng: np.random.Generator, mask: np.ndarray) -> None:
+    """Colour a mask as dirt, uneven, with a stain around it, in place."""
+    size = image.shape[0]
+    if rng.random() < 0.4:
+        blend_mask(image, cv2.blur(mask, (size // 9, size // 9)), (96, 100, 30), rng.uniform(0.1, 0.5))
+    colours = ((40, 32, 20), (26, 22, 18), (74, 50, 26), (104, 82, 50))
+    patches = 1 + 0.35 * noise(rng, size, size, 2)
+    cover = np.clip(cv2.GaussianBlur(mask, (3, 3), 0) * np.clip(patches, 0.55, 1.0), 0, 255).astype(np.uint8)
+    blend_mask(image, cover, colours[int(rng.integers(4))], rng.uniform(0.6, 0.97))
 
 
 def drop(

@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
-from fine_tune.synthetic.anatomy import NET_VEINS, Pose, bent, clear_wings, pick, tone
+from fine_tune.synthetic.anatomy import NET_VEINS, Pose, bent, clear_wings, mottle, pick, seam, tone
 from fine_tune.synthetic.backgrounds import (
     GRAIN,
     blend_mask,
     blob,
+    clump,
     dirt,
     drop,
     glare,
     glue,
     grid_lines,
+    handwriting,
     ink,
     leaf_veins,
     letters,
     noise,
+    ruler,
     thread,
 )
+from fine_tune.synthetic.insects import DRAWERS
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
-
-CLUTTER = (
-    "plain",
-    "print",
-    "grid line",
-    "water drop",
-    "glue",
-    "glare",
-    "dirt",
-    "hair",
-    "plant fragment",
-    "leaf vein",
-    "shadow",
-    "card edge",
-    "hole",
-    "insect part",
-    "specks",
-    "stain",
-)
 
 
 def paste(image: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
@@ -70,20 +57,47 @@ def _part(image: np.ndarray, rng: np.random.Generator) -> None:
 
 def _fragment(image: np.ndarray, rng: np.random.Generator) -> None:
     sketch = Sketch()
-    colour = tone(rng, pick(rng, "green,brown,tan,olive,dark brown,cream,pink"))
+    colour = tone(rng, pick(rng, "green,brown,tan,olive,dark brown,cream,pink,reddish brown"))
     half = profile(0.6, 1, 0.8, 0.4, blunt=float(rng.uniform(2, 6)))
-    sketch.body((0, 0), 1, rng.uniform(0.08, 0.6), Paint(colour, grain=0.3), half)
+    marks = (mottle(rng, (60, 40, 24), rng.uniform(0.2, 0.7)),)
+    bow = profile(*rng.uniform(0.2, 1, 4), blunt=3.0)
+    sketch.wing((-0.5, 0), 1, rng.uniform(0.1, 0.7), 0, Paint(colour, marks, relief=0.25, grain=0.2), half, bow)
     if rng.random() < 0.4:
-        sketch.line([(-0.4, 0), (0.5, rng.uniform(-0.1, 0.1))], 0.03, tone(rng, "tan"))
+        sketch.line([(-0.45, 0), (0.5, rng.uniform(-0.1, 0.1))], 0.03, tone(rng, "tan"))
     _lay(image, rng, sketch, rng.uniform(0.25, 0.8))
 
 
-def _lay(image: np.ndarray, rng: np.random.Generator, sketch: Sketch, share: float) -> None:
+def _seed(image: np.ndarray, rng: np.random.Generator) -> None:
+    sketch = Sketch()
+    colour = tone(rng, pick(rng, "tan,brown,dark brown,black,cream,reddish brown"))
+    drop_shape = profile(rng.uniform(0.3, 1), 1, rng.uniform(0.5, 1), rng.uniform(0.1, 0.8), blunt=2.4)
+    marks = (seam((60, 40, 24), 0.08, rng.uniform(0, 0.8)),)
+    sketch.body((0, 0), 1, rng.uniform(0.3, 0.85), Paint(colour, marks, gloss=0.25, grain=0.15), drop_shape)
+    _lay(image, rng, sketch, rng.uniform(0.2, 0.7))
+
+
+def _silhouette(image: np.ndarray, rng: np.random.Generator) -> None:
+    """Let an insect on the back of the card or leaf show through, blurred and tinted."""
+    sketch = Sketch()
+    names = tuple(DRAWERS)
+    pose = Pose(wings=("folded", "half", "open")[int(rng.integers(3))], crumpled=bool(rng.random() < 0.4))
+    DRAWERS[names[int(rng.integers(len(names)))]](sketch, rng, pose)
+    size = image.shape[0]
+    behind = np.zeros(image.shape, np.float32)
+    _lay(behind, rng, sketch, rng.uniform(0.35, 0.9), cover_only=True)
+    soft = cv2.GaussianBlur(behind[..., 0], (0, 0), size * rng.uniform(0.03, 0.07))
+    lost = np.array(rng.choice([(0.9, 0.65, 1.0), (1.0, 1.0, 1.0), (0.8, 0.9, 1.0)]), np.float32)
+    image *= 1 - soft[..., None] * lost * np.float32(rng.uniform(0.15, 0.5))
+
+
+def _lay(image: np.ndarray, rng: np.random.Generator, sketch: Sketch, share: float, cover_only: bool = False) -> None:
     turn = rng.uniform(0, 2 * np.pi)
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     layer = sketch.rasterise(matrix, image.shape[0] * share, float(rng.uniform(0, 6.3)), GRAIN)
     size = image.shape[0]
     x, y = ((size - np.array(layer.shape[1::-1])) * rng.uniform(0.2, 0.8, 2)).astype(int)
+    if cover_only:
+        layer[..., :3] = layer[..., 3:]
     paste(image, layer, int(x), int(y))
 
 
@@ -99,9 +113,12 @@ def _edge(image: np.ndarray, rng: np.random.Generator) -> None:
     size = image.shape[0]
     turn = rng.choice([0, np.pi / 2, np.pi, -np.pi / 2]) + rng.normal(0, 0.15)
     side = (np.arange(size) - size / 2)[None] * np.cos(turn) + (np.arange(size) - size / 2)[:, None] * np.sin(turn)
-    beyond = side > rng.uniform(-0.3, 0.3) * size
-    image[beyond] = np.array(rng.choice([30, 120, 200, 235]) + rng.normal(0, 12, 3), np.float32)
-    image *= (1 + 0.03 * noise(rng, size, size, 2))[..., None]
+    side -= rng.uniform(-0.3, 0.3) * size
+    beyond = np.clip(side + 0.5, 0, 1)[..., None].astype(np.float32)
+    level = rng.choice([30, 120, 200, 225, 235, 215]) * (1 + rng.normal(0, 0.03, 3))
+    shade = 1 - rng.uniform(0, 0.6) * np.exp(-np.clip(side, 0, None) / (size * rng.uniform(0.01, 0.08)))
+    other = np.float32(level) * (shade * (1 + 0.02 * noise(rng, size, size, 2)))[..., None].astype(np.float32)
+    image += (other - image) * beyond
 
 
 def _hole(image: np.ndarray, rng: np.random.Generator) -> None:
@@ -127,32 +144,68 @@ def _stain(image: np.ndarray, rng: np.random.Generator) -> None:
     blend_mask(image, blur, ink(rng), rng.uniform(0.15, 0.6))
 
 
+def _scratches(image: np.ndarray, rng: np.random.Generator) -> None:
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for _ in range(int(rng.integers(1, 8))):
+        start, turn = rng.uniform(0, 1, 2) * size, rng.uniform(0, 6.3)
+        turns = turn + np.cumsum(rng.normal(0, 0.06, 10))
+        path = start + np.cumsum(np.stack([np.cos(turns), np.sin(turns)], 1) * size * rng.uniform(0.02, 0.1), axis=0)
+        level = int(rng.integers(80, 255))
+        cv2.polylines(mask, [np.round(path).astype(np.int32)], False, level, max(1, size // 110), cv2.LINE_AA)
+    shade = float(rng.choice([60, 90, 245]))
+    blend_mask(image, mask, (shade, shade, shade), rng.uniform(0.3, 0.8))
+
+
+def _pollen(image: np.ndarray, rng: np.random.Generator) -> None:
+    size = image.shape[0]
+    mask = np.zeros(image.shape[:2], np.uint8)
+    for place in rng.normal(0.5, rng.uniform(0.08, 0.35), (int(rng.integers(8, 80)), 2)) * size:
+        cv2.circle(mask, (int(place[0]), int(place[1])), max(1, int(size * rng.uniform(0.004, 0.016))), 255, -1)
+    blend_mask(image, mask, tone(rng, pick(rng, "yellow,orange,cream,tan,pale yellow,white")), rng.uniform(0.6, 1))
+
+
+def _several(
+    draw: Callable[[np.ndarray, np.random.Generator], None], most: int
+) -> Callable[[np.ndarray, np.random.Generator], None]:
+    """Return a function that draws one to `most` of a thing."""
+
+    def repeat(image: np.ndarray, rng: np.random.Generator) -> None:
+        for _ in range(int(rng.integers(1, most + 1))):
+            draw(image, rng)
+
+    return repeat
+
+
+def _bubble(image: np.ndarray, rng: np.random.Generator) -> None:
+    drop(image, rng, radius=image.shape[0] * rng.uniform(0.03, 0.12))
+
+
+_DRAW: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], None], ...]] = {
+    "plain": (lambda _image, _rng: None,),
+    "print": (letters, letters, handwriting),
+    "grid line": (grid_lines, grid_lines, ruler),
+    "water drop": (_several(drop, 3),),
+    "glue": (glue, _several(_bubble, 8)),
+    "glare": (glare,),
+    "dirt": (lambda image, rng: dirt(image, rng, large=True), clump, clump),
+    "hair": (_several(lambda image, rng: thread(image, rng, 0.02), 3),),
+    "plant fragment": (_fragment, _seed),
+    "leaf vein": (leaf_veins,),
+    "shadow": (_shadow, _silhouette),
+    "card edge": (_edge,),
+    "hole": (_hole,),
+    "insect part": (_part, _several(_part, 4)),
+    "specks": (_several(dirt, 3), _pollen),
+    "stain": (_stain, _silhouette, _scratches),
+}
+CLUTTER = tuple(_DRAW)
+
+
 def draw_clutter(image: np.ndarray, rng: np.random.Generator) -> str:
     """Draw one thing that is no insect onto a background, in place; return its name from `CLUTTER`."""
     kind = CLUTTER[int(rng.integers(len(CLUTTER)))]
-    draw = {
-        "print": letters,
-        "grid line": grid_lines,
-        "glare": glare,
-        "leaf vein": leaf_veins,
-        "shadow": _shadow,
-        "card edge": _edge,
-        "hole": _hole,
-        "insect part": _part,
-        "plant fragment": _fragment,
-        "stain": _stain,
-        "glue": glue,
-        "specks": dirt,
-    }.get(kind)
-    if draw is not None:
-        draw(image, rng)
-    elif kind == "water drop":
-        for _ in range(int(rng.integers(1, 4))):
-            drop(image, rng)
-    elif kind == "dirt":
-        dirt(image, rng, large=True)
-    elif kind == "hair":
-        for _ in range(int(rng.integers(1, 4))):
-            thread(image, rng, 0.02)
+    ways = _DRAW[kind]
+    ways[int(rng.integers(len(ways)))](image, rng)
     np.clip(image, 0, 255, out=image)
     return kind

@@ -26,14 +26,17 @@ from fine_tune.synthetic.scenes import (
 
 TYPICAL: dict[str, dict[str, int]] = {
     "yellow": {"whitefly": 22, "fungus gnat": 14, "thrips": 8, "aphid": 8, "leafminer fly": 6, "house fly": 3,
-               "parasitoid wasp": 5, "leafhopper": 2, "psyllid": 2, "fruit fly": 2},
-    "blue": {"thrips": 26, "fungus gnat": 5, "house fly": 2, "aphid": 4, "leafminer fly": 4},
-    "white": {"flea beetle": 10, "plant bug": 4, "fruit fly": 8, "fungus gnat": 6, "thrips": 4},
-    "clear": {"fungus gnat": 8, "parasitoid wasp": 6, "psyllid": 5, "leafhopper": 4, "lacewing": 1},
-    "delta": {"moth": 9, "house fly": 2, "spider": 1, "mosquito": 2},
-    "pan water": {"hoverfly": 2, "aphid": 12, "house fly": 3, "flea beetle": 5, "parasitoid wasp": 4, "bee": 1},
-    "leaf": {"aphid": 22, "whitefly": 6, "ladybird": 1, "thrips": 3},
-    "soil": {"ant": 9, "spider": 2, "weevil": 3, "caterpillar": 1},
+               "parasitoid wasp": 5, "leafhopper": 2, "psyllid": 2, "fruit fly": 2, "midge": 4, "rove beetle": 1},
+    "blue": {"thrips": 26, "fungus gnat": 5, "house fly": 2, "aphid": 4, "leafminer fly": 4, "midge": 2},
+    "white": {"flea beetle": 10, "plant bug": 4, "fruit fly": 8, "fungus gnat": 6, "thrips": 4, "sawfly": 3},
+    "clear": {"fungus gnat": 8, "parasitoid wasp": 6, "psyllid": 5, "leafhopper": 4, "lacewing": 1,
+              "bark beetle": 4, "planthopper": 2},
+    "delta": {"moth": 9, "house fly": 2, "spider": 1, "mosquito": 2, "crane fly": 1, "earwig": 1},
+    "pan water": {"hoverfly": 2, "aphid": 12, "house fly": 3, "flea beetle": 5, "parasitoid wasp": 4, "bee": 1,
+                  "springtail": 6, "rove beetle": 2},
+    "leaf": {"aphid": 22, "whitefly": 6, "ladybird": 1, "thrips": 3, "scale insect": 4, "ladybird larva": 1,
+             "lacewing larva": 1},
+    "soil": {"ant": 9, "spider": 2, "weevil": 3, "caterpillar": 1, "ground beetle": 2, "springtail": 6, "earwig": 1},
 }  # fmt: skip
 
 

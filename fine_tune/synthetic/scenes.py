@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fine_tune.synthetic.backgrounds import KINDS, blend_mask, blob, ink
+from fine_tune.synthetic.backgrounds import KINDS, WORDS, blend_mask, blob, ink
 
 PHOTO_KINDS = {
     "yellow": "yellow sticky trap",
@@ -102,26 +102,47 @@ def print_card(rng: np.random.Generator, image: np.ndarray, per_mm: float, grid_
                 cv2.line(mask, a if upright else a[::-1], b if upright else b[::-1], 255, thick, cv2.LINE_AA)
         blend_mask(image, mask, (40, 42, 36), rng.uniform(0.6, 0.85))
     if brand:
-        text = np.zeros((h, w), np.uint8)
-        scale = per_mm * rng.uniform(0.28, 0.4)
-        origin = (int(w * rng.uniform(0.1, 0.3)), int(h * rng.uniform(0.2, 0.85)))
-        cv2.putText(text, brand, origin, cv2.FONT_HERSHEY_DUPLEX, scale, 255, max(2, int(scale * 2.2)), cv2.LINE_AA)
-        below = (origin[0], origin[1] + int(4.5 * per_mm))
-        cv2.putText(
-            text,
-            "monitoring card",
-            below,
-            cv2.FONT_HERSHEY_SIMPLEX,
-            scale * 0.33,
-            255,
-            max(1, int(scale * 0.6)),
-            cv2.LINE_AA,
-        )
-        blend_mask(image, text, colour, rng.uniform(0.6, 0.9))
+        _logo(rng, image, per_mm, brand, colour)
     for _ in range(int(rng.integers(2, 9))):
         spot = np.zeros((h, w), np.uint8)
         cv2.fillPoly(spot, [blob(rng, rng.uniform(0, 1, 2) * (w, h), per_mm * rng.uniform(0.8, 3.0), 0.35)], 255)
         blend_mask(image, cv2.GaussianBlur(spot, (0, 0), per_mm * 0.8), (90, 100, 40), rng.uniform(0.1, 0.35))
+
+
+def _logo(
+    rng: np.random.Generator, image: np.ndarray, per_mm: float, brand: str, colour: tuple[float, float, float]
+) -> None:
+    """Print a brand with its sign, words in small letters and sometimes a scale; and what shines through, in place."""
+    h, w = image.shape[:2]
+
+    def line(mask: np.ndarray, text: str, place: tuple[int, int], height_mm: float, bold: float) -> None:
+        scale = height_mm * per_mm / 22
+        stroke = max(1, round(scale * bold))
+        cv2.putText(mask, text, place, cv2.FONT_HERSHEY_DUPLEX, scale, 255, stroke, cv2.LINE_AA)
+
+    name = np.zeros((h, w), np.uint8)
+    x, y = int(w * rng.uniform(0.1, 0.3)), int(h * rng.uniform(0.2, 0.85))
+    tall = rng.uniform(4.5, 8.5)
+    line(name, brand, (x, y), tall, 2.2)
+    sign, radius = (x - int(tall * per_mm * 0.7), y - int(tall * per_mm * 0.45)), int(tall * per_mm * 0.5)
+    cv2.ellipse(name, sign, (radius, int(radius * rng.uniform(0.45, 1))), -40, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.line(name, (sign[0] - radius, sign[1] + radius), sign, 0, max(1, radius // 8), cv2.LINE_AA)
+    blend_mask(image, name, colour, rng.uniform(0.6, 0.95))
+    back = np.ascontiguousarray(np.roll(name[:, ::-1], int(h * rng.uniform(0.2, 0.6)), axis=0))
+    blend_mask(image, cv2.blur(back, (max(2, int(per_mm * 0.4)),) * 2), (120, 140, 20), rng.uniform(0, 0.3))
+    words = np.zeros((h, w), np.uint8)
+    line(words, "monitoring card", (x, y + int(4.5 * per_mm)), 2.2, 1.3)
+    for _ in range(int(rng.integers(1, 6))):
+        place = (int(w * rng.uniform(0.02, 0.8)), int(h * rng.uniform(0.05, 0.98)))
+        line(words, str(rng.choice(WORDS)), place, rng.uniform(1.4, 3.0), 1.3)
+    if rng.random() < 0.4:
+        level = int(h * rng.uniform(0.08, 0.95))
+        for i, at in enumerate(np.arange(0, w, per_mm)):
+            reach = 3.2 if i % 10 == 0 else 2.2 if i % 5 == 0 else 1.4
+            cv2.line(words, (int(at), level), (int(at), level - int(reach * per_mm)), 255, max(1, int(per_mm * 0.15)))
+            if i and i % 10 == 0:
+                line(words, str(i // 10), (int(at - per_mm), level - int(3.8 * per_mm)), 2.0, 1.2)
+    blend_mask(image, words, (34, 36, 32), rng.uniform(0.6, 0.9))
 
 
 def table(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
@@ -313,7 +334,7 @@ def _leaf_skin(
 def _crumbs(rng: np.random.Generator, height: int, width: int, per_mm: float) -> np.ndarray:
     """Paint soil: crumbs of three sizes, each lit from one side, dark gaps between; float32 (height, width, 3)."""
     level = 0.75 + 0.06 * field(rng, height, width, 2) + 0.12 * field(rng, height, width, 12 * per_mm)
-    for pitch, strength in ((0.5, 0.35), (1.2, 0.5), (3.2, 0.45)):
+    for pitch, strength in ((0.35, 0.24), (0.8, 0.3), (2.6, 0.2)):
         seeds = np.full((height, width), 255, np.uint8)
         count = int(height * width / (pitch * per_mm) ** 2)
         seeds[rng.integers(0, height, count), rng.integers(0, width, count)] = 0
@@ -323,7 +344,15 @@ def _crumbs(rng: np.random.Generator, height: int, width: int, per_mm: float) ->
         dome = cv2.GaussianBlur(dome, (0, 0), pitch * per_mm * 0.09)
         slope = cv2.Sobel(dome, cv2.CV_32F, 1, 0) + cv2.Sobel(dome, cv2.CV_32F, 0, 1)
         level += strength * (0.35 * slope * pitch * per_mm / 4 + 0.5 * (dome - 0.45))
-    return np.clip(level, 0.12, 1.9)[..., None].astype(np.float32) * np.array([92, 70, 52], np.float32)
+    image = np.clip(level, 0.3, 1.7)[..., None].astype(np.float32) * np.array([104, 82, 62], np.float32)
+    straw = np.zeros((height, width), np.uint8)
+    for _ in range(int(height * width / (9 * per_mm) ** 2)):
+        turn, middle = rng.uniform(0, np.pi), rng.uniform(0, 1, 2) * (width, height)
+        half = np.array([np.cos(turn), np.sin(turn)]) * per_mm * rng.uniform(0.5, 3.0)
+        ends = np.round(np.stack([middle - half, middle + half]) * 8).astype(np.int32)
+        cv2.polylines(straw, [ends], False, int(rng.integers(90, 220)), max(1, int(per_mm * 0.12)), cv2.LINE_AA, 3)
+    blend_mask(image, straw, (168, 140, 96), 0.8)
+    return image
 
 
 def open_ground(rng: np.random.Generator, kind: str, size: tuple[int, int], per_mm: float) -> Ground:
