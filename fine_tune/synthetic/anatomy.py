@@ -343,6 +343,32 @@ def clear_wings(
             )
 
 
+def wing_pair(
+    sketch: Sketch,
+    rng: np.random.Generator,
+    pose: Pose,
+    root: tuple[float, float],
+    size: tuple[float, float],
+    paint: Paint,
+    shape: tuple[np.ndarray, np.ndarray],
+    spread: tuple[float, float, float],
+    veins: Sequence[Sequence[tuple[float, float]]] = (),
+    ink: Colour = (80, 60, 40),
+    vein_width: float = 0.012,
+    fringe: float = 0.0,
+) -> None:
+    """Draw one pair of wings, alike on both sides.
+
+    `size` is (length, width), `shape` the outer and inner outline, `spread` the degrees from the body's axis when
+    folded, half open and open. In side view both lie along the back.
+    """
+    wide = spread[("folded", "half", "open").index(pose.wings)]
+    for side in (1, -1):
+        turn = side * (4.0 if pose.side else wide) + rng.normal(0, 12 if pose.crumpled else 2.5)
+        place, angle = (root[0], side * root[1]), float(np.deg2rad(180 - turn))
+        sketch.wing(place, *size, angle, paint, *shape, veins, ink, vein_width, fringe, mirrored=side > 0)
+
+
 TAPER = profile(0.25, 0.8, 1.0, 0.95, 0.75, blunt=2.5)
 
 

@@ -1,8 +1,7 @@
-"""What lies under the insects: cards, leaves, soil, paper; print, grid, dirt, drops and glare on them."""
+"""What lies under the insects: cards, leaves, soil, paper; dirt, drops, glue and glare on them."""
 
 from __future__ import annotations
 
-import string
 from collections.abc import Sequence
 
 import cv2
@@ -121,12 +120,12 @@ def leaf_veins(image: np.ndarray, rng: np.random.Generator) -> None:
         start = middle + direction * offset * size
         for side in (1, -1):
             end = start + (direction * 0.7 + across * side) * size
-            cv2.line(over, _point(start), _point(end), tuple(map(float, colour)), max(1, thick // 2), cv2.LINE_AA)
+            cv2.line(over, point(start), point(end), tuple(map(float, colour)), max(1, thick // 2), cv2.LINE_AA)
         if i == 0:
             cv2.line(
                 over,
-                _point(middle - direction * size * 2),
-                _point(middle + direction * size * 2),
+                point(middle - direction * size * 2),
+                point(middle + direction * size * 2),
                 tuple(map(float, colour)),
                 thick,
                 cv2.LINE_AA,
@@ -134,15 +133,9 @@ def leaf_veins(image: np.ndarray, rng: np.random.Generator) -> None:
     image += (over - image) * np.float32(rng.uniform(0.2, 0.7))
 
 
-def _point(p: np.ndarray) -> tuple[int, int]:
+def point(p: np.ndarray) -> tuple[int, int]:
+    """Return a place (x, y) as whole pixels."""
     return (int(p[0]), int(p[1]))
-
-
-def ink(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Return a print colour."""
-    options = ((20, 22, 20), (20, 22, 20), (16, 70, 50), (30, 100, 60), (40, 50, 110), (150, 40, 30), (90, 90, 80))
-    r, g, b = options[int(rng.integers(len(options)))]
-    return (float(r), float(g), float(b))
 
 
 def blend_mask(image: np.ndarray, mask: np.ndarray, colour: Sequence[float], strength: float) -> None:
@@ -155,113 +148,6 @@ def blend_mask(image: np.ndarray, mask: np.ndarray, colour: Sequence[float], str
         mask[y : y + h, x : x + w].astype(np.float32) * np.float32(strength / 255), cv2.COLOR_GRAY2RGB
     )
     roi += (np.asarray(colour, np.float32) - roi) * weight
-
-
-def grid_lines(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Draw one to three straight printed lines, whole or dashed, in place."""
-    size = image.shape[0]
-    mask = np.zeros(image.shape[:2], np.uint8)
-    turn = rng.choice([0, np.pi / 2]) + rng.normal(0, 0.12)
-    thick = int(rng.integers(1, max(2, size // 22)))
-    for k in range(int(rng.integers(1, 3))):
-        a = turn + (k % 2) * np.pi / 2
-        direction = np.array([np.cos(a), np.sin(a)])
-        middle = rng.uniform(0.05, 0.95, 2) * size
-        dash = rng.uniform(0.08, 0.3) * size if rng.random() < 0.4 else None
-        if dash is None:
-            cv2.line(
-                mask,
-                _point(middle - direction * size * 2),
-                _point(middle + direction * size * 2),
-                255,
-                thick,
-                cv2.LINE_AA,
-            )
-        else:
-            for step in np.arange(-1.5 * size, 1.5 * size, dash * 1.6):
-                cv2.line(
-                    mask, _point(middle + direction * step), _point(middle + direction * (step + dash)), 255, thick
-                )
-    blend_mask(image, mask, ink(rng), rng.uniform(0.4, 0.95))
-
-
-WORDS = (
-    "sticky trap",
-    "monitoring",
-    "date",
-    "field no.",
-    "crop",
-    "10 x 25 cm",
-    "insect control",
-    "front",
-    "back",
-    "no. 12",
-    "row 4",
-    "www",
-    "made for growers",
-    "use by",
-    "peel here",
-)
-_FONTS = (
-    cv2.FONT_HERSHEY_SIMPLEX,
-    cv2.FONT_HERSHEY_DUPLEX,
-    cv2.FONT_HERSHEY_DUPLEX,
-    cv2.FONT_HERSHEY_COMPLEX,
-    cv2.FONT_HERSHEY_TRIPLEX,
-    cv2.FONT_HERSHEY_SCRIPT_SIMPLEX,
-)
-
-
-def letters(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Print small words, mostly in lower case, or a few large characters, in place."""
-    size = image.shape[0]
-    small = rng.random() < 0.5
-    characters = rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(1, 5)))
-    text = WORDS[int(rng.integers(len(WORDS)))] if small else "".join(characters)
-    scale = size / 90 * (rng.uniform(0.35, 1.1) if small else rng.uniform(0.9, 4.5))
-    mask = np.zeros(image.shape[:2], np.uint8)
-    start = (
-        (rng.uniform(-0.9, 0.3), rng.uniform(0.3, 0.8)) if small else (rng.uniform(-0.3, 0.6), rng.uniform(0.3, 1.2))
-    )
-    font = _FONTS[int(rng.integers(len(_FONTS)))]
-    stroke = max(1, int(scale * (rng.uniform(1.0, 2.5) if small else rng.uniform(1.5, 6.0))))
-    cv2.putText(mask, text.upper() if rng.random() < 0.3 else text, _point(np.array(start) * size), font, scale, 255,
-                stroke, cv2.LINE_AA)  # fmt: skip
-    turn = cv2.getRotationMatrix2D((size / 2, size / 2), float(rng.choice([0, 90, 180, 270]) + rng.normal(0, 8)), 1.0)
-    through = rng.random() < 0.2
-    turned = cv2.warpAffine(np.ascontiguousarray(mask[:, ::-1]) if through else mask, turn, (size, size))
-    blend_mask(image, turned, ink(rng), rng.uniform(0.1, 0.3) if through else rng.uniform(0.5, 0.97))
-
-
-def handwriting(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Draw strokes of a marker pen, half the time on white paper, in place."""
-    size = image.shape[0]
-    if rng.random() < 0.5:
-        image += (np.float32(rng.uniform(205, 245)) - image) * np.float32(0.95)
-    mask = np.zeros(image.shape[:2], np.uint8)
-    width = max(1, int(size * rng.uniform(0.03, 0.13)))
-    for _ in range(int(rng.integers(1, 4))):
-        turns = rng.uniform(0, 6.3) + np.cumsum(rng.normal(0, 0.5, 12))
-        steps = np.stack([np.cos(turns), np.sin(turns)], 1) * size * rng.uniform(0.05, 0.12)
-        path = rng.uniform(0.2, 0.8, 2) * size + np.cumsum(steps, axis=0)
-        cv2.polylines(mask, [np.round(path).astype(np.int32)], False, 255, width, cv2.LINE_AA)
-    blend_mask(image, mask, (22, 22, 26), rng.uniform(0.8, 1.0))
-
-
-def ruler(image: np.ndarray, rng: np.random.Generator) -> None:
-    """Print the ticks and figures of a scale along one side, in place."""
-    size = image.shape[0]
-    mask = np.zeros(image.shape[:2], np.uint8)
-    pitch, base = size * rng.uniform(0.05, 0.14), size * rng.uniform(0.15, 0.5)
-    thick = max(1, int(size * rng.uniform(0.006, 0.018)))
-    for i in range(int(size / pitch) + 1):
-        x, long = int(i * pitch), i % 5 == 0
-        cv2.line(mask, (x, int(base)), (x, int(base + size * (0.16 if long else 0.09))), 255, thick, cv2.LINE_AA)
-        if long:
-            figure = (x, int(base + size * 0.34))
-            cv2.putText(mask, str(i), figure, cv2.FONT_HERSHEY_SIMPLEX, size / 220, 255, thick, cv2.LINE_AA)
-    mask = np.ascontiguousarray(np.rot90(mask, int(rng.integers(4))))
-    blend_mask(image, mask, ink(rng), rng.uniform(0.5, 0.95))
 
 
 def blob(
@@ -337,7 +223,7 @@ def drop(
     glint = np.zeros_like(mask)
     cv2.ellipse(
         glint,
-        _point(place - away * r * 0.45),
+        point(place - away * r * 0.45),
         (max(1, int(r * 0.2)), max(1, int(r * 0.1))),
         float(np.rad2deg(light)),
         0,
@@ -390,23 +276,3 @@ def thread(image: np.ndarray, rng: np.random.Generator, thick: float = 0.012) ->
     )
     options = ((30, 26, 22), (90, 70, 45), (235, 235, 230), (60, 60, 60))
     blend_mask(image, mask, options[int(rng.integers(4))], rng.uniform(0.5, 0.95))
-
-
-def dress(image: np.ndarray, rng: np.random.Generator, kind: str) -> None:
-    """Add the clutter that a background of this kind has around an insect, in place."""
-    sticky = kind in STICKY
-    if sticky and rng.random() < 0.45:
-        glue(image, rng)
-    if sticky and rng.random() < 0.16:
-        grid_lines(image, rng)
-    if sticky and rng.random() < 0.08:
-        letters(image, rng)
-    if rng.random() < 0.35:
-        dirt(image, rng)
-    if rng.random() < 0.06:
-        drop(image, rng, radius=image.shape[0] * rng.uniform(0.05, 0.16))
-    if rng.random() < 0.12:
-        glare(image, rng)
-    if rng.random() < 0.05:
-        thread(image, rng)
-    np.clip(image, 0, 255, out=image)

@@ -1,4 +1,4 @@
-"""The group "none": what a proposer boxes although it is no insect."""
+"""What lies about on a ground, and the group "none": what a proposer boxes although it is no insect."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from fine_tune.synthetic.anatomy import NET_VEINS, Pose, bent, clear_wings, mottle, pick, seam, tone
 from fine_tune.synthetic.backgrounds import (
     GRAIN,
+    STICKY,
     blend_mask,
     blob,
     clump,
@@ -17,17 +18,15 @@ from fine_tune.synthetic.backgrounds import (
     drop,
     glare,
     glue,
-    grid_lines,
-    handwriting,
-    ink,
     leaf_veins,
-    letters,
     noise,
-    ruler,
     thread,
 )
 from fine_tune.synthetic.insects import DRAWERS
+from fine_tune.synthetic.lettering import grid_lines, handwriting, ink, letters, ruler
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
+
+Draw = Callable[[np.ndarray, np.random.Generator], None]
 
 
 def paste(image: np.ndarray, layer: np.ndarray, x: int, y: int) -> None:
@@ -165,9 +164,7 @@ def _pollen(image: np.ndarray, rng: np.random.Generator) -> None:
     blend_mask(image, mask, tone(rng, pick(rng, "yellow,orange,cream,tan,pale yellow,white")), rng.uniform(0.6, 1))
 
 
-def _several(
-    draw: Callable[[np.ndarray, np.random.Generator], None], most: int
-) -> Callable[[np.ndarray, np.random.Generator], None]:
+def _several(draw: Draw, most: int) -> Draw:
     """Return a function that draws one to `most` of a thing."""
 
     def repeat(image: np.ndarray, rng: np.random.Generator) -> None:
@@ -181,7 +178,7 @@ def _bubble(image: np.ndarray, rng: np.random.Generator) -> None:
     drop(image, rng, radius=image.shape[0] * rng.uniform(0.03, 0.12))
 
 
-_DRAW: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], None], ...]] = {
+_DRAW: dict[str, tuple[Draw, ...]] = {
     "plain": (lambda _image, _rng: None,),
     "print": (letters, letters, handwriting),
     "grid line": (grid_lines, grid_lines, ruler),
@@ -200,6 +197,26 @@ _DRAW: dict[str, tuple[Callable[[np.ndarray, np.random.Generator], None], ...]] 
     "stain": (_stain, _silhouette, _scratches),
 }
 CLUTTER = tuple(_DRAW)
+
+
+def dress(image: np.ndarray, rng: np.random.Generator, kind: str) -> None:
+    """Add the clutter that a background of this kind has around an insect, in place."""
+    sticky = kind in STICKY
+    if sticky and rng.random() < 0.45:
+        glue(image, rng)
+    if sticky and rng.random() < 0.16:
+        grid_lines(image, rng)
+    if sticky and rng.random() < 0.08:
+        letters(image, rng)
+    if rng.random() < 0.35:
+        dirt(image, rng)
+    if rng.random() < 0.06:
+        drop(image, rng, radius=image.shape[0] * rng.uniform(0.05, 0.16))
+    if rng.random() < 0.12:
+        glare(image, rng)
+    if rng.random() < 0.05:
+        thread(image, rng)
+    np.clip(image, 0, 255, out=image)
 
 
 def draw_clutter(image: np.ndarray, rng: np.random.Generator) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,10 +11,10 @@ import numpy as np
 from fine_tune.synthetic import backgrounds
 from fine_tune.synthetic.anatomy import PALETTE, Look, Pose
 from fine_tune.synthetic.camera import Shot, choose_shot, photograph
-from fine_tune.synthetic.clutter import draw_clutter, paste
+from fine_tune.synthetic.clutter import draw_clutter, dress, paste
 from fine_tune.synthetic.groups import GROUP_NAMES, NONE
 from fine_tune.synthetic.insects import DRAWERS
-from fine_tune.synthetic.sketch import Sketch
+from fine_tune.synthetic.sketch import Colour, Sketch
 
 # Wax and scales shed glue: these stay pale on a card where a bare body turns dark.
 _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "lacewing": 0.5}
@@ -23,8 +24,8 @@ _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "
 class Attributes:
     """What a crop shows, in words.
 
-    `colours` are as rendered (a body darkened by glue is "dark green" or "black"); `body_colours` are the animal's own.
-    `clutter` names the thing shown by a crop of group "none".
+    `colours` are as rendered (a green body darkened by glue is "dark green" or "black"); `body_colours` are the
+    animal's own. `clutter` names the thing shown by a crop of group "none".
     """
 
     colours: tuple[str, ...] = ()
@@ -63,18 +64,21 @@ def choose_pose(rng: np.random.Generator) -> Pose:
     )
 
 
+def _lab(colours: Sequence[Colour]) -> np.ndarray:
+    return cv2.cvtColor(np.array([colours], np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+
+
+_SEEN = {**PALETTE, "dark red": (92.0, 22.0, 18.0), "dark blue": (30.0, 48.0, 92.0)}
+_SEEN_LAB = _lab(tuple(_SEEN.values()))
+
+
 def seen_colour(name: str, tone: float) -> str:
-    """Return the word for a palette colour darkened by `tone`."""
-    level = sum(PALETTE[name]) / 3 * tone
-    if tone > 0.72 or name == "black":
+    """Return the word for a palette colour darkened by `tone`: the nearest in CIELAB, its own while hardly darkened."""
+    if tone > 0.8:
         return name
-    if level < 42:
-        return "black"
-    if name.startswith("dark") or name in ("brown", "reddish brown"):
-        return "dark " + name.removeprefix("dark ") if level > 42 else "black"
-    if name in ("white", "cream"):
-        return "pale grey" if tone > 0.6 else "grey"
-    return "dark " + name.removeprefix("light ").removeprefix("pale ").removeprefix("metallic ")
+    r, g, b = PALETTE[name]
+    away = np.linalg.norm(_SEEN_LAB - _lab([(r * tone, g * tone, b * tone)]), axis=1)
+    return tuple(_SEEN)[int(away.argmin())]
 
 
 def draw_insect(
@@ -201,7 +205,7 @@ def _ground(
     if background is None:
         kind = background_kind or backgrounds.choose_kind(rng)
         image = backgrounds.surface(rng, kind, work)
-        backgrounds.dress(image, rng, kind)
+        dress(image, rng, kind)
         return image, kind
     side = min(background.shape[:2])
     y, x = rng.integers(0, background.shape[0] - side + 1), rng.integers(0, background.shape[1] - side + 1)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fine_tune.synthetic.backgrounds import KINDS, WORDS, blend_mask, blob, ink
+from fine_tune.synthetic.backgrounds import KINDS, blend_mask, blob
+from fine_tune.synthetic.lettering import print_card
 
 PHOTO_KINDS = {
     "yellow": "yellow sticky trap",
@@ -84,65 +85,6 @@ def card_surface(rng: np.random.Generator, kind: str, height: int, width: int, p
     glints = np.clip(relief * patchy - rng.uniform(2.4, 3.0), 0, 1) * np.float32(rng.uniform(40, 100))
     image += glints[..., None]
     return image
-
-
-def print_card(rng: np.random.Generator, image: np.ndarray, per_mm: float, grid_mm: float, brand: str) -> None:
-    """Print a dashed grid and an invented brand on a card, in place; 0 and "" leave them out."""
-    h, w = image.shape[:2]
-    colour = ink(rng)
-    mask = np.zeros((h, w), np.uint8)
-    if grid_mm:
-        thick = max(1, round(0.3 * per_mm))
-        dash, gap = (int(n * per_mm) for n in ((4.0, 1.2) if rng.random() < 0.6 else (grid_mm, 0.0)))
-        lines = [(True, x) for x in np.arange(w / 2 % (grid_mm * per_mm), w, grid_mm * per_mm)]
-        lines += [(False, y) for y in np.arange(12 * per_mm, h, grid_mm * per_mm)]
-        for upright, at in lines:
-            for start in range(0, h if upright else w, dash + gap):
-                a, b = (int(at), start), (int(at), start + dash)
-                cv2.line(mask, a if upright else a[::-1], b if upright else b[::-1], 255, thick, cv2.LINE_AA)
-        blend_mask(image, mask, (40, 42, 36), rng.uniform(0.6, 0.85))
-    if brand:
-        _logo(rng, image, per_mm, brand, colour)
-    for _ in range(int(rng.integers(2, 9))):
-        spot = np.zeros((h, w), np.uint8)
-        cv2.fillPoly(spot, [blob(rng, rng.uniform(0, 1, 2) * (w, h), per_mm * rng.uniform(0.8, 3.0), 0.35)], 255)
-        blend_mask(image, cv2.GaussianBlur(spot, (0, 0), per_mm * 0.8), (90, 100, 40), rng.uniform(0.1, 0.35))
-
-
-def _logo(
-    rng: np.random.Generator, image: np.ndarray, per_mm: float, brand: str, colour: tuple[float, float, float]
-) -> None:
-    """Print a brand with its sign, words in small letters and sometimes a scale; and what shines through, in place."""
-    h, w = image.shape[:2]
-
-    def line(mask: np.ndarray, text: str, place: tuple[int, int], height_mm: float, bold: float) -> None:
-        scale = height_mm * per_mm / 22
-        stroke = max(1, round(scale * bold))
-        cv2.putText(mask, text, place, cv2.FONT_HERSHEY_DUPLEX, scale, 255, stroke, cv2.LINE_AA)
-
-    name = np.zeros((h, w), np.uint8)
-    x, y = int(w * rng.uniform(0.1, 0.3)), int(h * rng.uniform(0.2, 0.85))
-    tall = rng.uniform(4.5, 8.5)
-    line(name, brand, (x, y), tall, 2.2)
-    sign, radius = (x - int(tall * per_mm * 0.7), y - int(tall * per_mm * 0.45)), int(tall * per_mm * 0.5)
-    cv2.ellipse(name, sign, (radius, int(radius * rng.uniform(0.45, 1))), -40, 0, 360, 255, -1, cv2.LINE_AA)
-    cv2.line(name, (sign[0] - radius, sign[1] + radius), sign, 0, max(1, radius // 8), cv2.LINE_AA)
-    blend_mask(image, name, colour, rng.uniform(0.6, 0.95))
-    back = np.ascontiguousarray(np.roll(name[:, ::-1], int(h * rng.uniform(0.2, 0.6)), axis=0))
-    blend_mask(image, cv2.blur(back, (max(2, int(per_mm * 0.4)),) * 2), (120, 140, 20), rng.uniform(0, 0.3))
-    words = np.zeros((h, w), np.uint8)
-    line(words, "monitoring card", (x, y + int(4.5 * per_mm)), 2.2, 1.3)
-    for _ in range(int(rng.integers(1, 6))):
-        place = (int(w * rng.uniform(0.02, 0.8)), int(h * rng.uniform(0.05, 0.98)))
-        line(words, str(rng.choice(WORDS)), place, rng.uniform(1.4, 3.0), 1.3)
-    if rng.random() < 0.4:
-        level = int(h * rng.uniform(0.08, 0.95))
-        for i, at in enumerate(np.arange(0, w, per_mm)):
-            reach = 3.2 if i % 10 == 0 else 2.2 if i % 5 == 0 else 1.4
-            cv2.line(words, (int(at), level), (int(at), level - int(reach * per_mm)), 255, max(1, int(per_mm * 0.15)))
-            if i and i % 10 == 0:
-                line(words, str(i // 10), (int(at - per_mm), level - int(3.8 * per_mm)), 2.0, 1.2)
-    blend_mask(image, words, (34, 36, 32), rng.uniform(0.6, 0.9))
 
 
 def table(rng: np.random.Generator, height: int, width: int) -> np.ndarray:

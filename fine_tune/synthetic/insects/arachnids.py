@@ -94,7 +94,4 @@ def spider(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-DRAWERS = {
-    "mite": mite,
-    "spider": spider,
-}
+DRAWERS = {"mite": mite, "spider": spider}

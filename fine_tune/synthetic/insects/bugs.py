@@ -23,6 +23,7 @@ from fine_tune.synthetic.anatomy import (
     spots,
     stripes,
     tone,
+    wing_pair,
 )
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
@@ -64,7 +65,7 @@ def aphid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
             0.38,
             pairs=2,
             folded=11,
-            alpha=rng.uniform(0.15, 0.35),
+            alpha=rng.uniform(0.22, 0.42),
             vein_width=0.012,
         )
     return Look(
@@ -152,23 +153,10 @@ def thrips(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     antennae(sketch, rng, (0.49, 0), 0.2, 0.022, dark, "beaded", 24)
     winged = rng.random() < 0.8
     if winged:
-        spread = {"folded": 4.0, "half": 16.0, "open": 55.0}[pose.wings]
         thin = profile(0.8, 1, 0.9, 0.7, 0.5, blunt=4)
-        for side in (1, -1):
-            angle = float(np.deg2rad(180 - side * (spread + rng.normal(0, 3))))
-            sketch.wing(
-                (0.2, side * slim * 0.25),
-                0.66,
-                0.055,
-                angle,
-                Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2, alpha=0.6),
-                thin,
-                thin,
-                (),
-                mix(colour, (90, 80, 70), 0.6),
-                0.008,
-                fringe=0.07,
-            )
+        film = Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2, alpha=0.6)
+        ink, root, size = mix(colour, (90, 80, 70), 0.6), (0.2, slim * 0.25), (0.66, 0.055)
+        wing_pair(sketch, rng, pose, root, size, film, (thin, thin), (4, 16, 55), (), ink, 0.008, 0.07)
     return Look(
         [name],
         "ringed",
@@ -204,24 +192,8 @@ def psyllid(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
         ((0.35, 0.1), (0.6, -0.2), (0.8, -0.5)),
         ((0.6, 0), (0.97, -0.15)),
     )
-    spread = {"folded": 14.0, "half": 34.0, "open": 62.0}[pose.wings]
-    for side in (1, -1):
-        angle = np.deg2rad(180 - side * (spread + rng.normal(0, 18 if pose.crumpled else 4)))
-        if pose.side:
-            angle = np.deg2rad(172 + 6 * side)
-        sketch.wing(
-            (0.22, side * 0.09),
-            rng.uniform(0.92, 1.05),
-            0.42,
-            float(angle),
-            paint,
-            upper,
-            lower,
-            veins,
-            (80, 60, 40),
-            0.014,
-            mirrored=side > 0,
-        )
+    size = (rng.uniform(0.92, 1.05), 0.42)
+    wing_pair(sketch, rng, pose, (0.22, 0.09), size, paint, (upper, lower), (14, 34, 62), veins, vein_width=0.014)
     return Look(
         [name],
         "mottled" if spotted else "plain",
@@ -285,10 +257,4 @@ def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-DRAWERS = {
-    "aphid": aphid,
-    "whitefly": whitefly,
-    "thrips": thrips,
-    "psyllid": psyllid,
-    "mealybug": mealybug,
-}
+DRAWERS = {"aphid": aphid, "whitefly": whitefly, "thrips": thrips, "psyllid": psyllid, "mealybug": mealybug}

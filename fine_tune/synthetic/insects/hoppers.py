@@ -24,6 +24,7 @@ from fine_tune.synthetic.anatomy import (
     stripes,
     tail,
     tone,
+    wing_pair,
 )
 from fine_tune.synthetic.sketch import Paint, Sketch, profile
 
@@ -72,24 +73,9 @@ def leafhopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     }[kind]
     paint = Paint(colour, marks, relief=0.45, gloss=0.15, alpha=float(rng.choice([1, 1, 0.8])))
     wing = profile(0.55, 1, 0.95, 0.8, 0.6, blunt=4)
-    spread = {"folded": 2.0, "half": 5.0, "open": 36.0}[pose.wings]
-    if pose.side:
-        spread = 0.0
-    for side in (1, -1):
-        angle = float(np.deg2rad(180 - side * (spread + abs(rng.normal(0, 10 if pose.crumpled else 1.2)))))
-        sketch.wing(
-            (0.26, side * slim * 0.22),
-            0.84,
-            slim * 0.62,
-            angle,
-            paint,
-            wing,
-            wing * 0.8,
-            [[(0.05, 0), (0.9, 0.1)], [(0.1, -0.4), (0.8, -0.3)]],
-            darker(colour, 0.75),
-            0.01,
-            mirrored=side > 0,
-        )
+    folds = (((0.05, 0), (0.9, 0.1)), ((0.1, -0.4), (0.8, -0.3)))
+    root, size, ink = (0.26, slim * 0.22), (0.84, slim * 0.62), darker(colour, 0.75)
+    wing_pair(sketch, rng, pose, root, size, paint, (wing, wing * 0.8), (2, 5, 36), folds, ink, 0.01)
     sketch.body(
         (0.28, 0),
         0.17,
@@ -193,13 +179,10 @@ def planthopper(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     else:
         wing = Paint(colour, (mottle(rng, dark, 0.6),) if mottled else (), relief=0.3, gloss=0.02, grain=0.2)
     roof = profile(0.4, 0.6, 0.75, 0.9, 1, blunt=3) if glassy else profile(0.35, 0.65, 0.9, 1, 1, blunt=9)
-    spread = {"folded": 5.0, "half": 16.0, "open": 48.0}[pose.wings] + (0 if glassy else 6)
     veins = ((0, 0.2), (0.9, 0.5)), ((0, 0), (0.95, 0.0)), ((0.1, -0.2), (0.9, -0.5))
-    for side in (1, -1):
-        turn = 180 - side * (2 if pose.side else spread + rng.normal(0, 12 if pose.crumpled else 2))
-        root, size = (0.26, side * broad * 0.25), (rng.uniform(0.95, 1.1), broad * (0.85 if glassy else 1.35))
-        ink = dark if glassy else darker(colour, 0.8)
-        sketch.wing(root, *size, float(np.deg2rad(turn)), wing, roof, roof * 0.8, veins, ink, 0.014, mirrored=side > 0)
+    size, ink = (rng.uniform(0.95, 1.1), broad * (0.85 if glassy else 1.35)), dark if glassy else darker(colour, 0.8)
+    spread = (5, 14, 42) if glassy else (11, 18, 42)
+    wing_pair(sketch, rng, pose, (0.26, broad * 0.25), size, wing, (roof, roof * 0.8), spread, veins, ink, 0.014)
     ridges = Paint(colour, (stripes(3, mix(colour, (235, 215, 170), 0.6), 0.3),))
     sketch.body((0.27, 0), 0.2, broad * 0.95, ridges, profile(0.4, 1, 1, blunt=3))
     sketch.body((0.41, 0), 0.14, broad * 0.7, Paint(colour), profile(1, 1, 0.95, blunt=6))

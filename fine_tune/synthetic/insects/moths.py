@@ -168,7 +168,4 @@ def butterfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
 
 
-DRAWERS = {
-    "moth": moth,
-    "butterfly": butterfly,
-}
+DRAWERS = {"moth": moth, "butterfly": butterfly}
