@@ -172,7 +172,7 @@ def legs(
     drawn = 0
     pairs = len(at)
     for side in (1, -1):
-        sway = rng.normal(0, 0.5 if pose.crumpled else 0.2)
+        sway = rng.normal(0, 0.7 if pose.crumpled else 0.25)
         for i, x in enumerate(at):
             if rng.random() < pose.missing_leg:
                 continue

@@ -90,7 +90,7 @@ def surface(rng: np.random.Generator, kind: str, size: int) -> np.ndarray:
     """
     options = KINDS[kind][1]
     base = np.array(options[int(rng.integers(len(options)))], np.float32)
-    base = (base * rng.uniform(0.8, 1.08) + rng.normal(0, 6, 3)).astype(np.float32)
+    base = (base * rng.uniform(0.8, 1.05) * (1 + rng.normal(0, 0.02, 3)) + rng.normal(0, 3, 3)).astype(np.float32)
     fine = {"leaf": 0.03, "soil": 0.2, "bark": 0.15, "table": 0.03}.get(kind, 0.007)
     coarse = {"leaf": 0.06, "soil": 0.18, "bark": 0.2}.get(kind, 0.03)
     level = 1 + fine * noise(rng, size, size, 1 if fine > 0.01 else 2) * rng.uniform(0.5, 2)

@@ -57,10 +57,10 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
     image = cv2.GaussianBlur(image, (0, 0), shot.blur_sigma, borderType=cv2.BORDER_REPLICATE)
     if rng.random() < 0.3:
         image = image + (image - cv2.GaussianBlur(image, (0, 0), 1.2)) * np.float32(rng.uniform(0.3, 1.0))
-    gain = rng.normal(1.0, 0.13) * (1 + rng.normal(0, 0.03, 3))
+    gain = rng.normal(0.96, 0.12) * (1 + rng.normal(0, 0.025, 3))
     image = image * np.clip(gain, 0.5, 1.5).astype(np.float32)
-    contrast = np.float32(np.clip(rng.normal(1.0, 0.12), 0.65, 1.35))
-    image = (image - 110) * contrast + np.float32(110 + rng.normal(0, 6))
+    contrast = np.float32(np.clip(rng.normal(1.06, 0.11), 0.7, 1.4))
+    image = (image - 110) * contrast + np.float32(107 + rng.normal(0, 6))
     strength = float(rng.choice([1.0, 2.5, 6.0, 11.0], p=[0.35, 0.35, 0.22, 0.08]))
     grain = rng.standard_normal(image.shape, dtype=np.float32)
     if rng.random() < 0.5:

@@ -56,9 +56,9 @@ class RenderedCrop:
 def choose_pose(rng: np.random.Generator) -> Pose:
     """Draw how an insect lies; never looks at the group."""
     return Pose(
-        side=bool(rng.random() < 0.24),
+        side=bool(rng.random() < 0.32),
         wings=("folded", "half", "open")[int(rng.choice(3, p=[0.5, 0.25, 0.25]))],
-        crumpled=bool(rng.random() < 0.28),
+        crumpled=bool(rng.random() < 0.36),
         missing_leg=float(rng.choice([0, 0.12, 0.4], p=[0.55, 0.3, 0.15])),
         curl=float(rng.choice([0.0, 0.4, 1.0], p=[0.55, 0.25, 0.2])),
     )
@@ -114,8 +114,8 @@ def draw_insect(
     tuple
         Premultiplied (h, w, 4) float32 layer, what is shown, the pose, the tone the body was darkened to.
     """
-    darkened = wet and rng.random() < 0.6
-    tone = float(rng.uniform(_DARKEST.get(group, 0.32), 0.88) if darkened else rng.uniform(0.85, 1.12))
+    darkened = wet and rng.random() < 0.7
+    tone = float(rng.uniform(_DARKEST.get(group, 0.28), 0.85) if darkened else rng.uniform(0.85, 1.12))
     for _ in range(1 if colour is None else 30):
         sketch = Sketch(tone=tone)
         pose = choose_pose(rng)
@@ -124,10 +124,10 @@ def draw_insect(
             break
     turn = rng.uniform(0, 2 * np.pi)
     c, s = np.cos(turn), np.sin(turn)
-    squash = np.diag([rng.uniform(0.85, 1.0), rng.choice((1, -1)) * rng.uniform(0.88, 1.0)])
+    squash = np.diag([rng.uniform(0.8, 1.0), rng.choice((1, -1)) * rng.uniform(0.8, 1.0)])
     layer = sketch.rasterise(np.array([[c, -s], [s, c]]) @ squash, long_side, light, backgrounds.GRAIN, body_length)
     if pose.crumpled or rng.random() < 0.3:
-        layer = _warp(rng, layer, 0.035 if pose.crumpled else 0.015)
+        layer = _warp(rng, layer, 0.05 if pose.crumpled else 0.015)
     if darkened:
         _grime(rng, layer)
     return layer, look, pose, tone

@@ -38,7 +38,17 @@ _FONTS = (
 
 def ink(rng: np.random.Generator) -> tuple[float, float, float]:
     """Return a print colour."""
-    options = ((20, 22, 20), (20, 22, 20), (16, 70, 50), (30, 100, 60), (40, 50, 110), (150, 40, 30), (90, 90, 80))
+    options = (
+        (20, 22, 20),
+        (20, 22, 20),
+        (26, 26, 22),
+        (14, 60, 40),
+        (16, 70, 50),
+        (30, 100, 60),
+        (40, 50, 110),
+        (150, 40, 30),
+        (90, 90, 80),
+    )
     r, g, b = options[int(rng.integers(len(options)))]
     return (float(r), float(g), float(b))
 
