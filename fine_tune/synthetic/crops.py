@@ -129,19 +129,19 @@ def draw_insect(
     if pose.crumpled or rng.random() < 0.3:
         layer = _warp(rng, layer, 0.05 if pose.crumpled else 0.015)
     if darkened:
-        _grime(rng, layer)
+        _grime(rng, layer, 0.08 if group in _DARKEST else 0.25)
     return layer, look, pose, tone
 
 
-def _grime(rng: np.random.Generator, layer: np.ndarray) -> None:
-    """Let glue cover the layer more towards one side and soil it in patches, in place."""
+def _grime(rng: np.random.Generator, layer: np.ndarray, most: float) -> None:
+    """Let glue cover the layer more towards one side and soil it in patches, by up to `most`, in place."""
     h, w = layer.shape[:2]
     low, high = rng.uniform(0.5, 1.0), rng.uniform(0.85, 1.0)
     x, y = rng.uniform(-1, 1, 2)
     slope = np.linspace(-x, x, w, dtype=np.float32)[None] + np.linspace(-y, y, h, dtype=np.float32)[:, None]
     layer *= np.clip((low + high) / 2 + (high - low) * slope, min(low, high), max(low, high))[..., None]
     patches = backgrounds.noise(rng, h, w, int(rng.integers(1, 4)))
-    layer[..., :3] *= np.clip(1 + np.float32(rng.uniform(0, 0.25)) * patches, 0.4, 1.3)[..., None]
+    layer[..., :3] *= np.clip(1 + np.float32(rng.uniform(0, most)) * patches, 0.4, 1.3)[..., None]
 
 
 def soak(rng: np.random.Generator, layer: np.ndarray, group: str, card: np.ndarray) -> None:

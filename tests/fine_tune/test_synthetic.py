@@ -22,7 +22,8 @@ from fine_tune.synthetic import (
     split_rng,
     write_crops,
 )
-from fine_tune.synthetic.crops import draw_insect
+from fine_tune.synthetic.clutter import CLUTTER, draw_clutter
+from fine_tune.synthetic.crops import draw_insect, seen_colour, soak
 from fine_tune.synthetic.export import SAMPLES, SPLITS
 from fine_tune.synthetic.photos import TYPICAL
 
@@ -111,6 +112,37 @@ def test_black_is_darker_than_white() -> None:
     dark = [m[1].mean() for s in range(60) if (m := _body_colour(s, "aphid", {"black"})) is not None]
     pale = [m[1].mean() for s in range(60) if (m := _body_colour(s, "mealybug", {"white"})) is not None]
     assert max(dark) < 90 < 110 < min(pale)
+
+
+@pytest.mark.parametrize(
+    ("name", "tone", "seen"),
+    [("tan", 1.0, "tan"), ("tan", 0.33, "dark brown"), ("red", 0.45, "dark red"), ("brown", 0.33, "black")],
+)
+def test_a_darkened_colour_gets_the_word_it_looks_like(name: str, tone: float, seen: str) -> None:
+    assert seen_colour(name, tone) == seen
+
+
+def test_the_card_shines_through_wet_wings_more_than_through_bodies() -> None:
+    layer = np.full((2, 1, 4), 200.0, np.float32)
+    layer[..., 3] = [[0.4], [1.0]]
+    soak(np.random.default_rng(1), layer, "house fly", np.array([240.0, 200.0, 10.0]))
+    wing, body = layer[0, 0], layer[1, 0]
+    assert wing[2] < body[2] < 200
+    assert wing[0] == body[0] == 200
+    dry = np.full((1, 1, 4), 200.0, np.float32)
+    dry[..., 3] = 1.0
+    soak(np.random.default_rng(1), dry, "whitefly", np.array([240.0, 200.0, 10.0]))
+    assert body[2] < dry[0, 0, 2]
+
+
+def test_every_kind_of_clutter_is_drawn() -> None:
+    changed: dict[str, float] = dict.fromkeys(CLUTTER, 0.0)
+    for seed in range(250):
+        image = np.full((96, 96, 3), 150, np.float32)
+        kind = draw_clutter(image, np.random.default_rng([11, seed]))
+        changed[kind] = max(changed[kind], float(np.abs(image - 150).max()))
+    assert changed.pop("plain") == 0
+    assert all(change > 10 for change in changed.values())
 
 
 def test_spiders_and_mites_have_up_to_eight_legs_and_no_wings_or_antennae() -> None:

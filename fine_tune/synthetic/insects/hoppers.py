@@ -136,7 +136,11 @@ def stink_bug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     broad = rng.uniform(0.56, 0.68)
     pale = mix(colour, (225, 210, 170), 0.6)
     sketch.body(
-        (-0.08, 0), 0.8, broad, Paint(dark, (bands(9, pale, 0.5),), relief=0.3), profile(0.35, 0.8, 1, 1, 0.9, blunt=3)
+        (-0.08, 0),
+        0.8,
+        broad,
+        Paint(dark, (bands(9, mix(dark, pale, 0.3), 0.5),), relief=0.3),
+        profile(0.35, 0.8, 1, 1, 0.9, blunt=3),
     )
     harlequin = name in ("black", "reddish brown") and rng.random() < 0.7
     bright = tone(rng, pick(rng, "orange,red"))
