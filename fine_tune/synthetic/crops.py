@@ -69,6 +69,7 @@ def _lab(colours: Sequence[Colour]) -> np.ndarray:
 
 
 _SEEN = {**PALETTE, "dark red": (92.0, 22.0, 18.0), "dark blue": (30.0, 48.0, 92.0)}
+_COLOURED = {word for name in PALETTE for word in name.split()} - {"dark"} | {"golden", "red-brown"}
 _SEEN_LAB = _lab(tuple(_SEEN.values()))
 
 
@@ -286,6 +287,7 @@ def _neighbour(rng: np.random.Generator, image: np.ndarray, work: int, wet: bool
 
 
 def _describe(look: Look, pose: Pose, tone: float, kind: str) -> Attributes:
+    """Put into words what is seen: features told by their colour are not, once glue has darkened it."""
     return Attributes(
         colours=tuple(dict.fromkeys(seen_colour(name, tone) for name in look.colours)),
         body_colours=tuple(dict.fromkeys(look.colours)),
@@ -296,7 +298,7 @@ def _describe(look: Look, pose: Pose, tone: float, kind: str) -> Attributes:
         legs=look.legs,
         leg_length=look.leg_length,
         antennae=look.antennae,
-        features=tuple(look.features),
+        features=tuple(words for words in look.features if tone > 0.45 or not _COLOURED & set(words.split())),
         pose="crumpled" if pose.crumpled else "side" if pose.side else "dorsal",
         background=kind,
     )

@@ -171,5 +171,6 @@ def contact_sheet(seed: int = 0, columns: int = 14, size: int = 64) -> np.ndarra
         cv2.putText(label, name, (3, size // 2), cv2.FONT_HERSHEY_SIMPLEX, size / 150, (255, 255, 255), 1, cv2.LINE_AA)
         crops = [render_crop(split_rng("sheet", seed, row * columns + i), name, size).pixels for i in range(columns)]
         rows.append(np.hstack([label, *crops]))
+    rows.extend([np.zeros_like(rows[0])] * (len(rows) % 2))
     half = len(rows) // 2
     return np.hstack([np.vstack(rows[:half]), np.vstack(rows[half : 2 * half])])

@@ -179,7 +179,8 @@ def _logo(
     line(words, "monitoring card", (x, y + int(4.5 * per_mm)), 2.2, 1.3)
     for _ in range(int(rng.integers(1, 6))):
         place = (int(w * rng.uniform(0.02, 0.8)), int(h * rng.uniform(0.05, 0.98)))
-        line(words, str(rng.choice(WORDS)), place, rng.uniform(1.4, 3.0), 1.3)
+        if abs(place[1] - y) > 10 * per_mm:
+            line(words, str(rng.choice(WORDS)), place, rng.uniform(1.4, 3.0), 1.3)
     if rng.random() < 0.4:
         level = int(h * rng.uniform(0.08, 0.95))
         for i, at in enumerate(np.arange(0, w, per_mm)):
