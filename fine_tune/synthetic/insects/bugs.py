@@ -154,8 +154,8 @@ def thrips(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     winged = rng.random() < 0.8
     if winged:
         thin = profile(0.8, 1, 0.9, 0.7, 0.5, blunt=4)
-        film = Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2, alpha=0.6)
-        ink, root, size = mix(colour, (90, 80, 70), 0.6), (0.2, slim * 0.25), (0.66, 0.055)
+        film = Paint(mix(colour, (120, 110, 90), 0.5), relief=0.2, alpha=0.75)
+        ink, root, size = mix(colour, (90, 80, 70), 0.6), (0.2, slim * 0.25), (0.66, 0.07)
         wing_pair(sketch, rng, pose, root, size, film, (thin, thin), (4, 16, 55), (), ink, 0.008, 0.07)
     return Look(
         [name],

@@ -63,11 +63,11 @@ _GNATS: dict[str, _Gnat] = {
         ("beaded", 0.42, 0.02, "long beaded"), (0.78, 0.92, 0.3), "grey,dark grey,brown", (0.38, 0.7), "long",
         ("slender", "humped"), ("a Y-shaped wing vein",), Y_VEINS, 0.016, 16),
     "mosquito": _Gnat(
-        "brown,dark brown,grey,black,dark grey,tan", (1.15, 1.6), 0.02, (0.08, 0.13),
+        "brown,dark brown,grey,black,dark grey,tan", (1.1, 1.5), 0.026, (0.08, 0.13),
         ("feathery", 0.24, 0.012, "feathery"), (0.66, 0.78, 0.15), "grey,brown,tan", (0.3, 0.6), "very long",
         ("slender",), ("a long proboscis", "thread-like legs"), folded=7, beak=0.34, humped=0.05),
     "crane fly": _Gnat(
-        "brown,tan,grey,dark brown,tan", (1.15, 1.5), 0.024, (0.08, 0.12),
+        "brown,tan,grey,dark brown,tan", (1.1, 1.45), 0.03, (0.08, 0.12),
         ("thread", 0.24, 0.014, "short"), (0.95, 1.1, 0.2), "brown,tan,grey", (0.4, 0.65), "very long",
         ("long", "slender"), ("thread-like legs", "a long thin body"), NET_VEINS[:5], 0.01, 22, 0.08, 0.06, 0.3),
     "midge": _Gnat(

@@ -44,7 +44,7 @@ def lacewing(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     sketch.body((0.24, 0), 0.24, 0.15, Paint(colour))
     sketch.body((0.4, 0), 0.1, 0.14, Paint(colour))
     eyes(sketch, (0.41, 0), 0.14, 0.07, tone(rng, pick(rng, "orange,reddish brown,yellow,black")), pose)
-    antennae(sketch, rng, (0.45, 0), rng.uniform(0.7, 1.0), 0.014, darker(colour, 0.8), "thread", 20)
+    antennae(sketch, rng, (0.45, 0), rng.uniform(0.7, 1.0), 0.02, darker(colour, 0.8), "thread", 20)
     clear_wings(
         sketch,
         rng,
@@ -121,7 +121,7 @@ def parasitoid_wasp(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Loo
         2,
         10,
         tone(rng, pick(rng, "pale grey,grey,tan")),
-        rng.uniform(0.25, 0.5),
+        rng.uniform(0.32, 0.58),
     )
     return Look(
         [name] if not two else ["black", name],
