@@ -221,7 +221,7 @@ def weevil(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     if mottled:
         marks = (*marks, mottle(rng, tone(rng, pick(rng, "tan,grey,cream")), 0.6, 14))
     wings = _wing_cases(sketch, rng, pose, -0.18, 0.64, broad, Paint(colour, marks, relief=0.5, gloss=0.25, grain=0.15))
-    sketch.body((0.16, 0), 0.24, broad * 0.66, Paint(colour, grain=0.3), profile(1, 1, 0.75, blunt=3))
+    sketch.body((0.16, 0), 0.24, broad * 0.66, Paint(colour, grain=0.2), profile(1, 1, 0.75, blunt=3))
     sketch.body((0.31, drop * 0.3), 0.15, broad * 0.44, Paint(darker(colour, 0.9)))
     eyes(sketch, (0.31, 0), broad * 0.34, 0.05, (14, 12, 12), pose)
     end = (0.35 + snout, drop * 2)

@@ -239,7 +239,7 @@ def mealybug(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
             ),
             relief=0.4,
             gloss=0,
-            grain=0.25,
+            grain=0.18,
         ),
         profile(0.85, 1, 1, 0.9, blunt=2.3),
     )

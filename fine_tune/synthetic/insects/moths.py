@@ -54,14 +54,14 @@ def moth(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     kind, marks, _ = _scales(rng, name)
     body = darker(colour, rng.uniform(0.65, 1.05))
     count = legs(sketch, rng, pose, darker(body, 0.8), (0.3, 0.22, 0.1), 0.16, 0.42, 0.026)
-    hind = Paint(mix(colour, (200, 190, 175), 0.4), relief=0.15, gloss=0, grain=0.25)
-    fore = Paint(colour, tuple(marks), relief=0.3, gloss=0.0, grain=0.35)
+    hind = Paint(mix(colour, (200, 190, 175), 0.4), relief=0.15, gloss=0, grain=0.18)
+    fore = Paint(colour, tuple(marks), relief=0.3, gloss=0.0, grain=0.2)
     slim = rng.uniform(0.16, 0.28)
     spread = {"folded": rng.uniform(10, 30), "half": rng.uniform(32, 50), "open": rng.uniform(75, 105)}[pose.wings]
     narrow = rng.uniform(0.26, 0.42) if spread < 30 else rng.uniform(0.4, 0.52)
     outer, inner = profile(0.25, 0.5, 0.7, 0.85, 0.95, blunt=5), profile(0.35, 0.75, 0.9, 1.0, 0.95, blunt=6)
     sketch.body(
-        (-0.15, 0), 0.66, slim, Paint(body, (rings(6, 0.4),), grain=0.3, gloss=0), profile(0.4, 0.8, 1, 1, blunt=3)
+        (-0.15, 0), 0.66, slim, Paint(body, (rings(6, 0.4),), grain=0.2, gloss=0), profile(0.4, 0.8, 1, 1, blunt=3)
     )
     for pair in (1, 0):
         for side in (1, -1):
@@ -86,8 +86,8 @@ def moth(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
                 mirrored=side > 0,
             )
     hairs(sketch, rng, (0.27, 0), 0.28, slim * 1.15, body, 50, 0.05)
-    sketch.body((0.27, 0), 0.28, slim * 1.15, Paint(body, grain=0.4, gloss=0))
-    sketch.body((0.42, 0), 0.14, slim * 0.8, Paint(darker(body, 1.1), grain=0.3))
+    sketch.body((0.27, 0), 0.28, slim * 1.15, Paint(body, grain=0.22, gloss=0))
+    sketch.body((0.42, 0), 0.14, slim * 0.8, Paint(darker(body, 1.1), grain=0.2))
     eyes(sketch, (0.43, 0), slim * 0.7, 0.06, (24, 20, 16), pose)
     feathery = rng.random() < 0.4
     antennae(
@@ -151,8 +151,8 @@ def butterfly(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
                 mirrored=side > 0 or closed,
             )
     count = legs(sketch, rng, pose, dark, (0.3, 0.24, 0.16), 0.1, 0.26, 0.02) if closed else 0
-    sketch.body((-0.12, 0), 0.56, 0.1, Paint(darker(dark, 1.3), grain=0.3), profile(0.5, 1, 1, blunt=3))
-    sketch.body((0.22, 0), 0.24, 0.14, Paint(darker(dark, 1.5), grain=0.4))
+    sketch.body((-0.12, 0), 0.56, 0.1, Paint(darker(dark, 1.3), grain=0.2), profile(0.5, 1, 1, blunt=3))
+    sketch.body((0.22, 0), 0.24, 0.14, Paint(darker(dark, 1.5), grain=0.22))
     sketch.body((0.37, 0), 0.1, 0.12, Paint(dark))
     antennae(sketch, rng, (0.41, 0), 0.46, 0.018, dark, "clubbed", 24)
     return Look(

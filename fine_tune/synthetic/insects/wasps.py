@@ -235,7 +235,7 @@ def bee(sketch: Sketch, rng: np.random.Generator, pose: Pose) -> Look:
     )
     hairs(sketch, rng, (0.18, 0), 0.32, broad * 0.95, bright if not bumble else fuzz, 80, 0.07)
     chest = bright if bumble and rng.random() < 0.5 else mix(bright, black, 0.45)
-    sketch.body((0.18, 0), 0.32, broad * 0.95, Paint(chest, (region(0.2, 0.6, black, 0.6),), grain=0.3, gloss=0.0))
+    sketch.body((0.18, 0), 0.32, broad * 0.95, Paint(chest, (region(0.2, 0.6, black, 0.6),), grain=0.2, gloss=0.0))
     sketch.body((0.41, 0), 0.15, 0.24, Paint(darker(black, 1.2)))
     eyes(sketch, (0.4, 0), 0.2, 0.15, (30, 24, 20), pose, 0.08)
     antennae(sketch, rng, (0.47, 0), 0.22, 0.026, black, "elbowed", 36)
