@@ -12,6 +12,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from scipy.special import expit, logit
 
 from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
@@ -57,6 +58,7 @@ class YoloSettings:
     iou: float = 0.6
     max_det: int = 1000
     scales: tuple[float, ...] = (1.0,)
+    calibration: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.imgsz < 32 or self.tile < 0 or (self.tile and not 0 <= self.overlap < self.tile) or self.max_det < 1:
@@ -68,6 +70,10 @@ class YoloSettings:
             raise AgriClipError(f"proposer settings conf {self.conf} and iou {self.iou} must be between 0 and 1")
         if 1.0 not in self.scales or not all(0 < scale <= 1 for scale in self.scales):
             raise AgriClipError(f"proposer setting scales {self.scales} must hold 1, and others between 0 and 1")
+        if len(self.calibration) != 2 or self.calibration[0] <= 0:
+            raise AgriClipError(
+                f"proposer setting calibration {self.calibration} must be a slope above 0 and an intercept"
+            )
 
 
 class YoloProposer:
@@ -181,7 +187,9 @@ class YoloProposer:
             outlines = tuple(corners * scale for corners in found.xyxyxyxy.cpu().numpy())
         elif result.masks is not None:
             outlines = tuple((o * scale).astype(np.float32) if len(o) >= 3 else None for o in result.masks.xy)
-        return Regions(boxes, found.conf.cpu().numpy(), outlines, notes)
+        slope, intercept = settings.calibration
+        odds = logit(np.clip(found.conf.cpu().numpy().astype(np.float64), 1e-6, 1 - 1e-6))
+        return Regions(boxes, expit(slope * odds + intercept), outlines, notes)
 
     def _predict(self, bgr: np.ndarray) -> tuple[Any, int]:
         """ultralytics' result for one picture, and how many regions there were before empty masks went.
@@ -278,7 +286,7 @@ def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:
     if path.stem.lower().startswith(("fastsam", "sam", "mobile_sam")):
         defaults = replace(defaults, imgsz=1024, tile=1024)
     own = {key: value for key, value in read_settings(path).items() if key in known}
-    own |= {"scales": tuple(own["scales"])} if "scales" in own else {}  # YAML has lists only
+    own |= {key: tuple(own[key]) for key in ("scales", "calibration") if key in own}  # YAML has lists only
     chosen = {**own, **{key: value for key, value in given.items() if value is not None}}
     if "imgsz" in chosen and "tile" not in chosen:
         chosen["tile"] = chosen["imgsz"]  # slices at the photo's own scale
