@@ -67,7 +67,8 @@ def cut_tile(rng: np.random.Generator, photo: LabelledPhoto, recipe: TileRecipe)
 
 def _window(rng: np.random.Generator, photo: LabelledPhoto, recipe: TileRecipe) -> tuple[np.ndarray, np.ndarray]:
     """A square of the photo at a random scale; what reaches over the photo's border repeats its outermost pixels."""
-    height, width = photo.pixels.shape[:2]
+    whole_photo = photo.pixels  # unpacked once: for a rendered photo this reads a JPEG
+    height, width = whole_photo.shape[:2]
     lengths = (photo.boxes[:, 2:] - photo.boxes[:, :2]).max(axis=1, initial=0)
     low, high = recipe.scale
     if len(lengths):
@@ -79,7 +80,7 @@ def _window(rng: np.random.Generator, photo: LabelledPhoto, recipe: TileRecipe) 
         centre = photo.boxes[rng.integers(len(photo.boxes))].reshape(2, 2).mean(axis=0)
         corner = np.clip(centre - rng.uniform(0.1, 0.9, 2) * side, 0, np.maximum(np.array([width, height]) - side, 0))
     x, y = (int(v) for v in corner)
-    window = photo.pixels[y : y + int(side), x : x + int(side)]
+    window = whole_photo[y : y + int(side), x : x + int(side)]
     short = int(side) - window.shape[0], int(side) - window.shape[1]
     if max(short) > 0:
         window = cv2.copyMakeBorder(window, 0, max(short[0], 0), 0, max(short[1], 0), cv2.BORDER_REPLICATE)

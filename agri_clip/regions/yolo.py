@@ -49,6 +49,9 @@ class YoloSettings:
     scales : tuple of float
         Scales at which the photo is read, each in slices of its own: 1 is the photo as it is; smaller ones are for what
         is longer than `overlap` and give nothing shorter.
+    calibration : tuple of float
+        Slope and intercept that turn the log odds of the confidence into those of objectness; fitted on labelled photos
+        they make it the share of such regions that show an insect. The default leaves the confidence as it is.
     """
 
     imgsz: int = 640
