@@ -147,10 +147,11 @@ def test_a_checkpoint_of_another_recipe_is_refused(rendered: list[LabelledPhoto]
 
 
 def test_training_lowers_the_loss(rendered: list[LabelledPhoto], tmp_path: Path) -> None:
-    trainer = make_trainer(rendered, tmp_path, replace(TINY, steps=40, real_share=1.0))
+    trainer = make_trainer(rendered, tmp_path, replace(TINY, steps=60, batch=4, real_share=1.0))
     trainer.net.train()
-    losses = [sum(trainer.train_step(trainer.tiles[step])) for step in range(24)]
-    assert np.mean(losses[-5:]) < np.mean(losses[:5])
+    batch = trainer.tiles[0]  # one batch: two tiles differ more from the next two than training changes in a few steps
+    losses = [sum(trainer.train_step(batch)) for _ in range(24)]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
 
 
 def test_the_whole_run_gives_folders_that_the_proposer_reads(tmp_path: Path) -> None:
