@@ -45,6 +45,22 @@ GROUPS: tuple[str, ...] = (
     "ant",
     "spider",
     "grasshopper",
+    "earwig",
+    "planthopper",
+    "scale insect",
+    "springtail",
+    "crane fly",
+    "midge",
+    "click beetle",
+    "ground beetle",
+    "rove beetle",
+    "chafer",
+    "bark beetle",
+    "cicada",
+    "sawfly",
+    "ladybird larva",
+    "lacewing larva",
+    "booklouse",
 )
 """Looks that a picture tells apart; every entry belongs to one."""
 

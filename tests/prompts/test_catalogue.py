@@ -20,7 +20,8 @@ PESTS = load_catalogue()
 
 
 def test_the_catalogue_covers_what_growers_meet() -> None:
-    assert sum(pest.is_species for pest in PESTS.values()) >= 40
+    assert len(PESTS) >= 160
+    assert sum(pest.is_species for pest in PESTS.values()) >= 120
     assert {pest.group for pest in PESTS.values()} == set(GROUPS)
     assert {pest.group for pest in PESTS.values() if not pest.is_species} == set(GROUPS)
     assert sum(pest.beneficial for pest in PESTS.values()) >= 10
@@ -162,6 +163,15 @@ BARE = {
     "leptinotarsa-decemlineata": "Colorado potato beetle | doryphores | Kartoffelkäfer | escarabajo de la patata",
     "tuta-absoluta": "tomato leafminer | tomato leaf miners | Tuta absoluta | polillas del tomate | 番茄潜叶蛾",
     "tetranychus-urticae": "two-spotted spider mites | 二斑叶螨 | araña roja | Gemeine Spinnmilben",
+    "ladybird-larva": "a ladybird larva | ladybird larvae | ladybug larvae | larves de coccinelles | Marienkäferlarven",
+    "crane-fly": "a crane fly | daddy longlegs | 大蚊 | Schnaken",
+    "midge": "midges | gall midges | 瘿蚊 | Gallmücken",
+    "aphidoletes-aphidimyza": "an aphid midge | Aphidoletes aphidimyza | 食蚜瘿蚊",
+    "chafer": "chafers | scarab beetles | 金龟子 | hannetons",
+    "popillia-japonica": "Japanese beetles | 日本金龟子 | Japankäfer",
+    "nilaparvata-lugens": "brown planthoppers | 褐飞虱 | भूरा माहू",
+    "scale-insect": "scale insects | 介壳虫 | cochenilles | Schildläuse | शल्क कीट",
+    "earwig": "an earwig | earwigs | tijeretas | perce-oreilles | Ohrwürmer",
     "spider": "a spider | arañas | 蜘蛛 | मकड़ी | Spinnen | araignées",
     "ladybird": "ladybug | ladybirds | lady beetles | mariquitas | coccinelles | Marienkäfer | 瓢虫",
     "grasshopper": "टिड्डे | saltamontes | Heuschrecken | 蝗虫",
@@ -192,11 +202,14 @@ DESCRIBED = {
     "a green aphid": "aphid",
     "aphids on a leaf": "aphid",
     "a winged black aphid sitting on a leaf": "aphid",
-    "a rose aphid": "aphid",
+    "a garden aphid": "aphid",
     "a whitefly with folded wings": "whitefly",
     "a brown moth": "moth",
     "a black and yellow wasp": "wasp",
     "a dead western flower thrips": "frankliniella-occidentalis",
+    "a black ladybird larva": "ladybird-larva",
+    "a red ant": "ant",
+    "a green leafhopper": "leafhopper",
 }
 
 
@@ -216,8 +229,8 @@ def test_a_description_in_another_language_has_the_english_name_beside_it() -> N
 @pytest.mark.parametrize(
     "sentence",
     listed(
-        """a whitefly nymph | aphid eggs | a ladybird larva | 白粉虱若虫
-        a tiny wasp | a large fly | a gall wasp | a crane fly"""
+        """a whitefly nymph | aphid eggs | a leaf beetle larva | 白粉虱若虫
+        a tiny wasp | a large fly | a gall wasp | a robber fly"""
     ),
 )
 def test_another_stage_or_kind_does_not_take_the_adult_size(sentence: str) -> None:
@@ -230,7 +243,7 @@ def test_another_stage_or_kind_does_not_take_the_adult_size(sentence: str) -> No
 @pytest.mark.parametrize(
     "sentence",
     listed(
-        """an insect | any insect | a bug | insects | an aphid midge | thrips damage on a leaf
+        """an insect | any insect | a bug | insects | an aphid trap | thrips damage on a leaf
         a leaf covered with aphids | aphids and thrips | 蚜虫的天敌
         a small dark thing | glue | 🐛 | the | a black dot"""
     ),
