@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.regions.base import Proposer, Regions
+from agri_clip.regions.union import JOINT, UnionProposer
 
 __all__ = [
     "Proposer",
@@ -117,11 +119,12 @@ def get_proposer(proposer: str | Path | Proposer, *, device: str | None = None, 
     ----------
     proposer : str, Path or Proposer
         A registered name, such as ``"contrast"``; a path ending in one of `MODEL_SUFFIXES`; a model folder; any model
-        name that ultralytics offers; or a proposer, which is returned as it is.
+        name that ultralytics offers; several of these joined by "+", the one with the best boxes first; or a proposer,
+        which is returned as it is.
     device : str or None
         Where a network runs; None chooses.
     settings
-        Of the proposer.
+        Of the proposer; of `UnionProposer` where several are joined.
 
     Raises
     ------
@@ -137,6 +140,8 @@ def get_proposer(proposer: str | Path | Proposer, *, device: str | None = None, 
     name = str(proposer)
     if name in _REGISTRY:
         return _REGISTRY[name].factory(device=device, **settings)
+    if parts := _parts(name):
+        return _join(parts, device=device, **settings)
     if _is_model(name):
         from agri_clip.regions.yolo import YoloProposer
 
@@ -153,7 +158,7 @@ def fetch_proposer(name: str) -> Path | None:
     Returns
     -------
     Path or None
-        Where it is; None for one that needs no files.
+        Where it is, the first where several are joined by "+"; None for one that needs no files.
 
     Raises
     ------
@@ -163,6 +168,8 @@ def fetch_proposer(name: str) -> Path | None:
     entry = _REGISTRY.get(name)
     if entry is not None and not entry.needs_weights:
         return None
+    if parts := _parts(name):
+        return next(filter(None, [fetch_proposer(part) for part in parts]), None)
     if entry is None and not _is_model(name):
         raise ModelError(f"there is no proposer {name!r}. Names that work: {list_names()}")
     from agri_clip.regions.yolo import fetch
@@ -172,7 +179,19 @@ def fetch_proposer(name: str) -> Path | None:
 
 def is_proposer(name: str) -> bool:
     """Whether a name picks a proposer, without making it: `agri-clip models fetch` tells them from encoders by this."""
-    return name in _REGISTRY or _is_model(name)
+    parts = _parts(name)
+    return name in _REGISTRY or (all(map(is_proposer, parts)) if parts else _is_model(name))
+
+
+def _parts(name: str) -> list[str]:
+    """Names that are joined by "+"; none where there is no "+", or where it stands in the name of a file here."""
+    from agri_clip.regions.yolo_models import find_weights
+
+    return name.split(JOINT) if JOINT in name and find_weights(name) is None else []
+
+
+def _join(parts: Sequence[str], *, device: str | None = None, **settings: Any) -> Proposer:
+    return UnionProposer([get_proposer(part, device=device) for part in parts], **settings)
 
 
 def _is_model(name: str) -> bool:
@@ -212,6 +231,12 @@ for _folder in sorted((Path(__file__).parent / "weights").glob("*/model.safetens
     _register_ultralytics(
         _folder.parent.name, "insects on traps; trained by this project, ships with it", 0, "AGPL-3.0-or-later"
     )
+if "insect-yolo" in _REGISTRY:
+    register(
+        "insect-yolo+contrast",
+        good_for="both, each finding what the other misses; any names joined by + work",
+        licence="AGPL-3.0-or-later",
+    )(partial(_join, ("insect-yolo", "contrast")))
 # Sizes: https://docs.ultralytics.com/models/mobile-sam (table of SAM variants); None where that page gives none.
 for _row in (
     ("FastSAM-s.pt", "anything with an outline; quick on a CPU", 23.7, "AGPL-3.0"),

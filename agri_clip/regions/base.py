@@ -78,7 +78,11 @@ class Regions:
 
 @runtime_checkable
 class Proposer(Protocol):
-    """Says where something is. `name` is the string that picks it; `version` changes when its output may."""
+    """Says where something is. `name` is the string that picks it; `version` changes when its output may.
+
+    One whose objectness is a fitted probability may say so by an attribute ``calibrated = True``; a union of proposers
+    asks for it (see `agri_clip.regions.union`).
+    """
 
     name: str
     version: str

@@ -121,6 +121,7 @@ class ContrastProposer:
 
     name = "contrast"
     version = "2"
+    calibrated = True
 
     def __init__(
         self,

@@ -104,6 +104,8 @@ class YoloProposer:
     ----------
     name, version : str
         As `Proposer` asks: the version holds ultralytics' version, the hash of the weights, and the settings.
+    calibrated : bool
+        Whether its objectness is a fitted probability.
 
     Raises
     ------
@@ -126,6 +128,7 @@ class YoloProposer:
         self.words = tuple(words)
         self.device = device
         self.settings = _settings_for(self.path, settings)
+        self.calibrated = self.settings.calibration != YoloSettings().calibration
         self._model: Any = None
         chosen = " ".join(f"{key}={value}" for key, value in asdict(self.settings).items())
         self.version = f"ultralytics {version('ultralytics')} weights {fingerprint(self.path)} {chosen}"
