@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
+
+from agri_clip.errors import ModelError
+
+#: File of a model folder with the words of its training captions: UTF-8, one lower-case word a line.
+KNOWN_WORDS = "known_words.txt"
 
 
 @runtime_checkable
@@ -26,6 +32,8 @@ class Encoder(Protocol):
         What a cosine is multiplied by before the activation (already exponentiated).
     logit_bias : float
         What is added to it (0 for softmax models).
+
+    An encoder may also have `known_words`; ask for it with `known_words_of`.
     """
 
     name: str
@@ -42,3 +50,25 @@ class Encoder(Protocol):
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         """Encode texts to (n, dim) float32 of unit length."""
         ...
+
+
+def known_words_of(encoder: Encoder) -> frozenset[str] | None:
+    """The words that an encoder saw in training; None where it does not say, such as one trained on the web's words."""
+    return getattr(encoder, "known_words", None)
+
+
+def read_known_words(folder: Path) -> frozenset[str] | None:
+    """The words in a model folder's `KNOWN_WORDS`; None where it has no such file.
+
+    Raises
+    ------
+    ModelError
+        The file cannot be read.
+    """
+    file = folder / KNOWN_WORDS
+    if not file.is_file():
+        return None
+    try:
+        return frozenset(file.read_text(encoding="utf-8").split())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ModelError(f"{file} cannot be read as words in UTF-8, one a line: {error}") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agri_clip.encoders.base import read_known_words
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
 from agri_clip.encoders.hub import ensure, fingerprint
 from agri_clip.errors import ModelError
@@ -49,6 +50,11 @@ class ClipEncoder(DualEncoder):
     folder : Path or None
         Where the files are, when that is not what `name` says.
 
+    Attributes
+    ----------
+    known_words : frozenset of str or None
+        Words of the training captions, where the folder lists them; None for a model trained on the web's words.
+
     Raises
     ------
     ModelError
@@ -68,6 +74,7 @@ class ClipEncoder(DualEncoder):
         self._model = _load_model(name, self.folder, self.dtype).to(self.device)
         self._processor = _load_processor(name, self.folder)
         self.fingerprint = fingerprint(self.folder)
+        self.known_words = read_known_words(self.folder)
         self.activation = "sigmoid" if hasattr(self._model, "logit_bias") else "softmax"
         self.logit_scale, self.logit_bias = _logit_scale(self._model)
         _check_end_token(name, self._model.config, self._processor.tokenizer)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from tiny_models import MAKERS, clip_tokenizer
 
 from agri_clip.encoders import Encoder
+from agri_clip.encoders.base import known_words_of
 from agri_clip.encoders.clip import ClipEncoder
 from agri_clip.encoders.dual import TruncatedTextWarning
 from agri_clip.errors import ModelError
@@ -302,3 +303,17 @@ def test_a_gpu_gives_what_the_cpu_gives(tiny, crops, kind):
     assert gpu.device.type == "cuda"
     assert ((gpu.encode_images(crops) * cpu.encode_images(crops)).sum(axis=1) > 0.999).all()
     assert ((gpu.encode_texts(TEXTS) * cpu.encode_texts(TEXTS)).sum(axis=1) > 0.999).all()
+
+
+def test_a_folder_that_lists_the_words_of_its_captions_says_which_it_knows(copy):
+    folder = copy()
+    assert ClipEncoder(str(folder), device="cpu").known_words is None
+    (folder / "known_words.txt").write_text("aphid\nnarrow\nwaisted\nfür\n", encoding="utf-8")
+    assert ClipEncoder(str(folder), device="cpu").known_words == {"aphid", "narrow", "waisted", "für"}
+    (folder / "known_words.txt").write_bytes("für".encode("utf-16"))
+    with pytest.raises(ModelError, match=r"known_words\.txt cannot be read as words in UTF-8"):
+        ClipEncoder(str(folder), device="cpu")
+
+
+def test_an_encoder_that_lists_no_words_knows_them_all():
+    assert known_words_of(object()) is None
