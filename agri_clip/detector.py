@@ -238,8 +238,8 @@ class Detector:
         return self._embedded[prompts]
 
     def provenance(self, prompts: PromptSet, embedded: LabelVectors) -> dict[str, Any]:
-        """What a result says of its making."""
-        return {
+        """What a result says of its making; `unknown_words` only where the encoder never saw some."""
+        made_by = {
             "program": f"agri_clip {program_version()}",
             "proposer": f"{self.proposer.name} {self.proposer.version}",
             "encoder": self.encoder.name,
@@ -255,6 +255,7 @@ class Detector:
             "card_size_mm": self.settings.card_size_mm,
             "mm_per_pixel": self.settings.mm_per_pixel,
         }
+        return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
 
     def _read(self, source: Any, **reading: Any) -> Photo:
         return read_photo(source, **reading)

@@ -8,109 +8,49 @@ be the only pest that was asked about.
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logit, logsumexp
 
 from agri_clip.detections import BACKGROUND, FOUND, OTHER
-from agri_clip.encoders.base import Encoder
-from agri_clip.prompts.base import PromptSet, Target
+from agri_clip.label_vectors import (
+    ANY_INSECT,
+    LOOKS_WEIGHT,
+    OTHER_INSECTS,
+    THRESHOLD,
+    LabelVectors,
+    competing_insects,
+    embed_prompts,
+)
+from agri_clip.lengths import LEAST_LIKELIHOOD, LONGER, SHORTER, length_likelihood, weigh_lengths
 
-#: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
-THRESHOLD = 0.3
+__all__ = [
+    "ANY_INSECT",
+    "COSINE_DECIMALS",
+    "LEAST_LIKELIHOOD",
+    "LONGER",
+    "LOOKS_WEIGHT",
+    "OBJECTNESS_WEIGHT",
+    "OTHER_INSECTS",
+    "SHORTER",
+    "THRESHOLD",
+    "LabelVectors",
+    "Scores",
+    "combine",
+    "competing_insects",
+    "embed_prompts",
+    "length_likelihood",
+    "score",
+]
 
 #: Weight of objectness against the encoder in the probability of an insect (`combine`), measured with "contrast" and
 #: "builtin": on 32 real training traps AP50 is .70 with 0.5, .72 with 0.7, .71 with 0.9; on 22 validation traps .57,
 #: .62, .62.
 OBJECTNESS_WEIGHT = 0.7
 
-#: Share of a target's looks in its vector, the rest being its names. On rendered crops of 29 groups names alone are
-#: right in 68 of 100, with 0.15 looks in 66, with half looks in 59; but of a name it never met, an encoder has only
-#: the looks.
-LOOKS_WEIGHT = 0.15
-
-#: Insects that compete with the labels asked for, together as likely as one label.
-OTHER_INSECTS: tuple[str, ...] = (
-    "an insect",
-    "a fly",
-    "a midge",
-    "a mosquito",
-    "a beetle",
-    "a moth",
-    "a wasp",
-    "a bee",
-    "an ant",
-    "a leafhopper",
-    "an aphid",
-    "a whitefly",
-    "a thrips",
-    "a lacewing",
-    "a spider",
-    "a mite",
-)
-
-#: A target with one of these words in its name asks for insects by their looks; then no insect is "not asked for".
-ANY_INSECT = frozenset(
-    ["insect", "insects", "arthropod", "arthropods", "pest", "pests", "insecto", "insectos", "insecte", "insectes"]
-) | {"insekt", "insekten", "昆虫", "虫子"}
-
-#: Soft edges of a label's length range: natural logarithms of length per standard deviation below and above. Boxes hold
-#: legs and wings that the catalogue's body lengths do not, so the upper edge is the wider one.
-SHORTER, LONGER = 0.25, 0.4
-
-#: The least that a length can leave of a label, so that a wrong scale does not silence it altogether.
-LEAST_LIKELIHOOD = 1e-3
-
 #: Cosines are rounded to this many decimals: float32 vectors hold no more, and sums in another order then agree.
 COSINE_DECIMALS = 8
-
-
-@dataclass(frozen=True)
-class LabelVectors:
-    """The vectors of a prompt set under one encoder, with all that scoring needs of both.
-
-    Attributes
-    ----------
-    labels, negatives : tuple of str
-        In the prompt set's order.
-    vectors : ndarray, shape (labels + negatives, dim), float32
-        One unit vector each, labels first.
-    others : ndarray, shape (a, dim), float32
-        Insects nobody asked for; may be empty.
-    lengths_mm : ndarray, shape (labels, 2), float64
-        Shortest and longest body of each label; NaN where it has none.
-    own_thresholds : ndarray, shape (labels,), float64
-        NaN where the prompt set gives none.
-    activation, logit_scale, logit_bias, fingerprint
-        The encoder's.
-    """
-
-    labels: tuple[str, ...]
-    negatives: tuple[str, ...]
-    vectors: np.ndarray
-    others: np.ndarray
-    lengths_mm: np.ndarray
-    own_thresholds: np.ndarray
-    activation: Literal["softmax", "sigmoid"]
-    logit_scale: float
-    logit_bias: float
-    fingerprint: str
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Labels, then negatives: the rows of `vectors`."""
-        return self.labels + self.negatives
-
-    def thresholds(self, default: float | None = None) -> dict[str, float]:
-        """The threshold used for each label: its own, else `default`, else `THRESHOLD`."""
-        fallback = THRESHOLD if default is None else default
-        own = np.where(np.isnan(self.own_thresholds), fallback, self.own_thresholds)
-        return dict(zip(self.labels, own.tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -148,88 +88,6 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.label_index)
-
-
-def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = OTHER_INSECTS) -> LabelVectors:
-    """Encode a prompt set: the vectors of a label's texts are averaged and brought to unit length again.
-
-    Where a target has names and looks, its looks count for `LOOKS_WEIGHT` together, however many they are.
-
-    Parameters
-    ----------
-    encoder : Encoder
-    prompts : PromptSet
-    others : sequence of str
-        Insects that compete with those asked for; see `competing_insects`.
-
-    Returns
-    -------
-    LabelVectors
-
-    References
-    ----------
-    Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021, section 3.1.4.
-    """
-    texts = prompts.texts()
-    rivals = competing_insects(prompts.targets, others)
-    # One call, so that the encoder batches all texts; sorted, so that their order cannot change a digit.
-    everything = sorted({text for group in texts.values() for text in group} | set(rivals))
-    vector_of = dict(zip(everything, np.asarray(encoder.encode_texts(everything), np.float64), strict=True))
-    dim = len(vector_of[everything[0]])
-    looks = prompts.looks_texts()
-    means = np.stack([_label_mean(vector_of, set(texts[label]), set(looks.get(label, ()))) for label in texts])
-    vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return LabelVectors(
-        labels=prompts.labels,
-        negatives=prompts.negative_labels,
-        vectors=vectors.astype(np.float32),
-        others=np.array([vector_of[text] for text in rivals], np.float32).reshape(-1, dim),
-        lengths_mm=np.array([target.length_mm or (np.nan, np.nan) for target in prompts.targets], np.float64),
-        own_thresholds=np.array(
-            [np.nan if target.threshold is None else target.threshold for target in prompts.targets], np.float64
-        ),
-        activation=encoder.activation,
-        logit_scale=encoder.logit_scale,
-        logit_bias=encoder.logit_bias,
-        fingerprint=encoder.fingerprint,
-    )
-
-
-def _label_mean(vector_of: dict[str, np.ndarray], texts: set[str], looks: set[str]) -> np.ndarray:
-    """Weighted mean of the vectors of one label's names and looks, not yet of unit length."""
-    parts = [np.mean([vector_of[t] for t in sorted(part)], axis=0) for part in (texts - looks, looks) if part]
-    return parts[0] if len(parts) == 1 else (1 - LOOKS_WEIGHT) * parts[0] + LOOKS_WEIGHT * parts[1]
-
-
-def competing_insects(targets: Sequence[Target], others: Sequence[str] = OTHER_INSECTS) -> tuple[str, ...]:
-    """Which insects compete with the targets: all that no target names.
-
-    None does where a target asks for insects in general or by their looks ("a small green insect"): then every insect
-    is asked for.
-
-    Parameters
-    ----------
-    targets : sequence of Target
-    others : sequence of str
-        Noun phrases whose last word is the insect's name.
-    """
-    named: set[str] = set()
-    for target in targets:
-        words = _words(" ".join((target.name, *target.phrasings)))
-        if words & ANY_INSECT or words <= {"bug", "bugs", "a", "the"}:
-            return ()
-        named |= words | _words(" ".join(target.synonyms))
-    return tuple(sorted(other for other in others if not _forms(other) & named))
-
-
-def _words(text: str) -> set[str]:
-    return set(re.findall(r"[^\W\d_]+", unicodedata.normalize("NFKC", text).casefold()))
-
-
-def _forms(phrase: str) -> set[str]:
-    """The last word of a phrase, in singular and plural."""
-    noun = phrase.split()[-1]
-    return {noun, f"{noun}s", f"{noun}es", f"{noun[:-1]}ies" if noun.endswith("y") else noun}
 
 
 def score(
@@ -318,7 +176,7 @@ def _judge_together(
     evidence = logsumexp(kinds, axis=1)
     insect = expit(evidence - _log_mean(negatives))
     share = np.exp(kinds - evidence[:, None])
-    labels_share, other_share = _weigh_lengths(share[:, :-1], share[:, -1], likelihood)
+    labels_share, other_share = weigh_lengths(share[:, :-1], share[:, -1], likelihood)
     within = np.exp(negatives - _log_mean(negatives)[:, None]) / max(negatives.shape[1], 1)
     return labels_share * insect[:, None], other_share * insect, within * (1 - insect)[:, None], insect
 
@@ -339,42 +197,6 @@ def _judge_apart(
     alone = expit(labels - np.where(np.isinf(against), nothing, against)[:, None]) * likelihood
     rest = np.logaddexp(background, labels.max(axis=1))
     return alone, expit(other - rest), expit(negatives - best[:, None]), insect
-
-
-def _weigh_lengths(share: np.ndarray, other: np.ndarray, likelihood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Multiply the labels' shares by how well the length fits, and share out what is lost.
-
-    Labels that fit take it from those that do not; an insect whose length fits no label is an other insect.
-    """
-    total = share.sum(axis=1) + other
-    weighted = share * likelihood
-    rest = other + share.sum(axis=1) * (1 - likelihood.max(axis=1))
-    scale = total / (weighted.sum(axis=1) + rest)
-    return weighted * scale[:, None], rest * scale
-
-
-def length_likelihood(lengths_mm: np.ndarray, ranges_mm: np.ndarray) -> np.ndarray:
-    """How well lengths fit the labels' ranges.
-
-    1 within a range, and beyond it falling as a normal distribution of the logarithm of length (`SHORTER`, `LONGER`),
-    no further than `LEAST_LIKELIHOOD`. 1 where the length or the range is not known: no evidence.
-
-    Parameters
-    ----------
-    lengths_mm : ndarray, shape (n,)
-        Millimetres; NaN where unknown.
-    ranges_mm : ndarray, shape (k, 2)
-        Shortest and longest, millimetres; NaN where unknown.
-
-    Returns
-    -------
-    ndarray, shape (n, k), float64
-    """
-    lengths = np.log(np.maximum(np.asarray(lengths_mm, np.float64), 1e-6))[:, None]
-    shortest, longest = np.log(np.asarray(ranges_mm, np.float64)).T
-    outside = np.maximum((shortest - lengths) / SHORTER, (lengths - longest) / LONGER)
-    fit = np.maximum(np.exp(-0.5 * np.maximum(outside, 0) ** 2), LEAST_LIKELIHOOD)
-    return np.where(np.isnan(fit), 1.0, fit)
 
 
 def _length_likelihood(lengths_mm: np.ndarray | None, ranges_mm: np.ndarray, count: int) -> np.ndarray:

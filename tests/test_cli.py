@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from agri_clip import cli
+from agri_clip.encoders import BUILTIN
+from agri_clip.encoders.base import KNOWN_WORDS
 from tests.conftest import ROOT
 from tests.hostile import write_hostile_folder
 
@@ -156,6 +158,24 @@ def test_a_prompt_longer_than_the_encoder_reads_is_noted(tmp_path: Path, capsys:
     photo = SAMPLES / "L1_2026-05-04.jpg"
     assert run("detect", photo, "-p", sentence, "--out", tmp_path / "r", "--no-pictures") == 0
     assert "its end is not read" in capsys.readouterr().err
+
+
+def test_a_word_that_the_encoder_never_saw_is_noted_and_stands_in_the_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "encoder"
+    folder.mkdir()
+    for file in BUILTIN.iterdir():
+        (folder / file.name).symlink_to(file)
+    (folder / KNOWN_WORDS).unlink(missing_ok=True)
+    (folder / KNOWN_WORDS).write_text("stink\nbeetle\n", encoding="utf-8")
+    out = tmp_path / "r"
+    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "-p", "a lychee stink beetle", "--encoder", folder]
+    assert run(*arguments, "--out", out, "--no-pictures") == 0
+    told = capsys.readouterr().err
+    assert told.count('never saw the word "lychee"; describe what it looks like') == 1
+    made_by = json.loads((out / "detections.json").read_text(encoding="utf-8"))["produced_by"]
+    assert made_by["unknown_words"] == {"a lychee stink beetle": ["lychee"]}
 
 
 def test_models_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from agri_clip.encoders.views import encode_views
 from agri_clip.errors import AgriClipError
 from agri_clip.exports import coco
 from agri_clip.photo import read_photo
+from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
 from agri_clip.regions.merging import iou_matrix
 from tests.conftest import ROOT
@@ -132,6 +133,24 @@ def test_the_result_says_what_made_it(detector: Detector) -> None:
     assert made_by["prompts_hash"] == prompts.hash
     assert made_by["encoder_fingerprint"] == detector.encoder.fingerprint
     assert made_by["thresholds"].keys() == {"a ladybird"}
+
+
+def test_words_that_the_encoder_never_saw_are_told_once_and_stand_in_the_result(detector: Detector) -> None:
+    taught = CountingEncoder(detector)
+    taught.known_words = frozenset(["stink", "beetle", "moth"])
+    telling = Detector(proposer=Corner(), encoder=taught, card=False)  # type: ignore[arg-type]
+    photo = np.full((60, 60, 3), 220, np.uint8)
+    prompts = PromptSet.of("a lychee stink beetle", "a moth")
+    with pytest.warns(UnknownWordWarning, match='never saw the word "lychee"') as told:
+        first, second = telling(photo, prompts), telling(photo, prompts)
+    assert len(told) == 1
+    assert first.provenance["unknown_words"] == {"a lychee stink beetle": ("lychee",)}
+    assert second.provenance == first.provenance
+    # An encoder that was trained on the web's words has no list, and a prompt of known words nothing to tell.
+    assert "unknown_words" not in telling(photo, "a moth").provenance
+    taught.known_words = None
+    silent = Detector(proposer=Corner(), encoder=taught, card=False)  # type: ignore[arg-type]
+    assert "unknown_words" not in silent(photo, prompts).provenance
 
 
 def test_a_proposer_of_the_users_own_fits_in() -> None:
