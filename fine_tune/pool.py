@@ -1,4 +1,4 @@
-"""The training pool: rendered crops with their captions, made once by several processes and read back as arrays."""
+"""The training pool: rendered crops and what they show, made once by several processes and read back as arrays."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
-from fine_tune.synthetic import GROUP_NAMES, NONE, captions, render_crop, split_rng
+from fine_tune.synthetic import GROUP_NAMES, NONE, render_crop, split_rng
 
 #: Crops in one file of a pool.
 SHARD = 1000
-#: Captions kept for each crop; training draws one of them every time it sees the crop.
-CAPTIONS_PER_CROP = 8
 #: Share of crops without an insect. They teach what the negatives of a prompt set look like.
 BACKGROUND_SHARE = 0.14
 #: Share of crops rendered over a patch of a real photo, where there are any.
@@ -27,23 +26,26 @@ REAL_BACKGROUND_SHARE = 0.3
 
 @dataclass(frozen=True)
 class CropPool:
-    """Crops with the captions that fit them.
+    """Crops with what is known of them.
 
     Attributes
     ----------
     images : ndarray, shape (n, side, side, 3), uint8
         RGB.
-    captions : tuple of n tuples of str
     groups : tuple of n str
-        What was rendered; ``"none"`` for a background, ``"real"`` for a crop of a photo.
+        What was rendered; ``"none"`` for a background, ``"real"`` for an insect in a crop of a photo.
     attributes : tuple of n dict
-        What the renderer knows of the crop; empty for crops of photos.
+        What the renderer knows of the crop, the fields of `fine_tune.synthetic.crops.Attributes`; empty for crops of
+        photos.
+    captions : tuple of n tuples of str
+        Of crops of photos; empty for rendered ones, whose captions are written from their attributes whenever they are
+        needed.
     """
 
     images: np.ndarray
-    captions: tuple[tuple[str, ...], ...]
     groups: tuple[str, ...]
-    attributes: tuple[dict[str, object], ...]
+    attributes: tuple[dict[str, Any], ...]
+    captions: tuple[tuple[str, ...], ...]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -53,9 +55,9 @@ class CropPool:
         """Join pools of one crop size."""
         return cls(
             np.concatenate([part.images for part in parts]),
-            tuple(c for part in parts for c in part.captions),
             tuple(g for part in parts for g in part.groups),
             tuple(a for part in parts for a in part.attributes),
+            tuple(c for part in parts for c in part.captions),
         )
 
 
@@ -72,7 +74,7 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
     backgrounds : ndarray, shape (m, s, s, 3), uint8, or None
         Patches of real photos to render over.
     """
-    images, texts, groups, attributes = [], [], [], []
+    images, groups, attributes = [], [], []
     for number in range(first, first + count):
         rng = split_rng(split, seed, number)
         group = NONE if rng.random() < BACKGROUND_SHARE else str(rng.choice(GROUP_NAMES))
@@ -81,10 +83,27 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
             patch = backgrounds[rng.integers(len(backgrounds))]
         crop = render_crop(rng, group, side, background=patch)
         images.append(crop.pixels)
-        texts.append(tuple(captions(rng, crop) for _ in range(CAPTIONS_PER_CROP)))
         groups.append(group)
         attributes.append(asdict(crop.attributes))
-    return CropPool(np.stack(images), tuple(texts), tuple(groups), tuple(attributes))
+    return CropPool(np.stack(images), tuple(groups), tuple(attributes), ((),) * count)
+
+
+def save_pool(file: Path, pool: CropPool) -> None:
+    """Write a pool into one .npz file, or leave the older one."""
+    table = {"groups": pool.groups, "attributes": pool.attributes}
+    if any(pool.captions):
+        table["own_captions"] = pool.captions
+    partial = file.with_name(f".{file.name}")
+    np.savez(partial, images=pool.images, table=np.frombuffer(json.dumps(table).encode(), np.uint8))
+    partial.replace(file)
+
+
+def load_pool(file: Path) -> CropPool:
+    """Read what `save_pool` wrote."""
+    with np.load(file) as data:
+        images, table = data["images"], json.loads(data["table"].tobytes())
+    captions = tuple(tuple(texts) for texts in table.get("own_captions", ((),) * len(images)))
+    return CropPool(images, tuple(table["groups"]), tuple(table["attributes"]), captions)
 
 
 def _write_shard(
@@ -92,10 +111,7 @@ def _write_shard(
 ) -> None:
     cv2.setNumThreads(1)
     pool = render_pool(split, seed, shard * shard_size, shard_size, side, backgrounds)
-    table = json.dumps({"captions": pool.captions, "groups": pool.groups, "attributes": pool.attributes}, default=str)
-    partial = folder / f".shard-{shard:05d}.npz"
-    np.savez(partial, images=pool.images, table=np.frombuffer(table.encode(), np.uint8))
-    partial.replace(folder / f"shard-{shard:05d}.npz")
+    save_pool(folder / f"shard-{shard:05d}.npz", pool)
 
 
 def write_pool(
@@ -137,16 +153,5 @@ def read_pool(folder: Path, count: int, shard_size: int = SHARD) -> CropPool:
     FileNotFoundError
         The pool has fewer.
     """
-    parts = []
-    for shard in range(-(-count // shard_size)):
-        with np.load(folder / f"shard-{shard:05d}.npz") as data:
-            table = json.loads(data["table"].tobytes())
-            parts.append(
-                CropPool(
-                    data["images"],
-                    tuple(tuple(c) for c in table["captions"]),
-                    tuple(table["groups"]),
-                    tuple(table["attributes"]),
-                )
-            )
-    return CropPool.concat(parts)
+    shards = range(-(-count // shard_size))
+    return CropPool.concat([load_pool(folder / f"shard-{shard:05d}.npz") for shard in shards])

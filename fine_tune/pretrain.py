@@ -7,27 +7,39 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import torch
 import typer
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
+from fine_tune.bank import bank_loss, draw_bank, fits
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
-from fine_tune.crops import RealCrops, cut_proposed_crops, cut_real_crops
+from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import IMAGE_SIZE, TEXT_LENGTH, build_model, save_dual_encoder, train_tokenizer
-from fine_tune.pool import CropPool, read_pool, write_pool
+from fine_tune.parallel import ParallelGradients, share_parameters
+from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.synthetic import NONE, Attributes, captions
 
 MEAN, STD = 0.5, 0.25
+#: File in the model folder with the words of the captions, one a line; others are new to the encoder.
+KNOWN_WORDS = "known_words.txt"
 #: A learned temperature may not fall below 0.01 (Radford et al. 2021, section 2.5).
 MAX_LOGIT_SCALE = math.log(100.0)
+#: Captions from which the tokenizer is learned.
+TOKENIZER_CAPTIONS = 100_000
+#: Share of crops that are shrunk and enlarged again, and the least and most pixels that are left of their side.
+BLURRED, BLURRED_SIDE = 0.08, (10, 30)
 
 
 @dataclass(frozen=True)
@@ -40,40 +52,34 @@ class Recipe:
         Rendered crops in the pool.
     steps, batch : int
         Optimiser steps, and crops in each.
+    captioned : int
+        Crops of a batch that come with a caption of their own; all crops are asked the prompt bank.
+    parts : int
+        Parts into which the crops of a batch are divided for the image tower, each with a thread and batch statistics
+        of its own.
     learning_rate, weight_decay, warmup : float, float, int
         Peak rate, decoupled decay, and steps of linear warm-up before the cosine.
     real_share : float
         Share of a batch that is crops of real photos, half insects and half backgrounds, where there are any.
     side : int
         Side of a pooled crop, pixels; a random square of it is what the model sees.
-    bfloat16, gradient_checkpointing : bool
-        Both trade: speed where the processor has it, memory for time.
+    bfloat16 : bool
+        Faster where the processor has it.
     seed : int
     """
 
-    crops: int = 64_000
-    steps: int = 5_000
+    crops: int = 150_000
+    steps: int = 4_600
     batch: int = 256
+    captioned: int = 96
+    parts: int = 2
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.1
     warmup: int = 200
-    real_share: float = 0.08
+    real_share: float = 0.12
     side: int = 72
     bfloat16: bool = False
-    gradient_checkpointing: bool = False
     seed: int = 0
-
-
-def polishing(recipe: Recipe) -> Recipe:
-    """The second stage of a run: few steps at a low rate, in which a quarter of a batch is crops of real photos."""
-    return replace(
-        recipe,
-        steps=max(1, recipe.steps // 8),
-        learning_rate=recipe.learning_rate / 4,
-        warmup=max(1, recipe.warmup // 4),
-        real_share=0.25,
-        seed=recipe.seed + 1,
-    )
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, logit_scale: Tensor, caption_ids: Tensor) -> Tensor:
@@ -100,52 +106,96 @@ def contrastive_loss(images: Tensor, texts: Tensor, logit_scale: Tensor, caption
     return (nn.functional.cross_entropy(logits, target) + nn.functional.cross_entropy(logits.T, target)) / 2
 
 
-def augment(rng: np.random.Generator, images: np.ndarray, size: int) -> np.ndarray:
-    """Take a random square of each crop, at a random quarter turn, mirrored half of the time.
+def augment(rng: np.random.Generator, images: np.ndarray, size: int, blurred: float = BLURRED) -> np.ndarray:
+    """Take a random square of each crop, at a random quarter turn, mirrored half of the time, a few of them blurred.
+
+    Blur is alike for all crops, so that it says nothing of what they show.
 
     Parameters
     ----------
     images : ndarray, shape (n, side, side, 3), uint8
     size : int
         Side of the square, at most `side`.
+    blurred : float
+        Share of the crops.
     """
     slack = images.shape[1] - size
     out = np.empty((len(images), size, size, 3), np.uint8)
     rows, columns = rng.integers(0, slack + 1, (2, len(images)))
     turns, flips = rng.integers(0, 4, len(images)), rng.random(len(images)) < 0.5
+    sides = np.where(rng.random(len(images)) < blurred, rng.integers(*BLURRED_SIDE, len(images)), 0)
     for i, image in enumerate(images):
         square = np.rot90(image[rows[i] : rows[i] + size, columns[i] : columns[i] + size], turns[i])
-        out[i] = square[:, ::-1] if flips[i] else square
+        square = square[:, ::-1] if flips[i] else square
+        out[i] = shrink(square, int(sides[i])) if sides[i] else square
     return out
 
 
-def real_pool(real: RealCrops) -> CropPool:
-    """Crops of photos as a pool: first the insects, then the backgrounds."""
-    captions = real.captions + real.background_captions
-    groups = ("real",) * len(real.insects) + ("none",) * len(real.backgrounds)
-    return CropPool(np.concatenate([real.insects, real.backgrounds]), captions, groups, ({},) * len(groups))
+def shrink(image: np.ndarray, side: int) -> np.ndarray:
+    """Shrink a square crop to `side` pixels and enlarge it again: what a distant insect looks like."""
+    small = cv2.resize(np.ascontiguousarray(image), (side, side), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def real_pool(parts: Sequence[RealCrops]) -> CropPool:
+    """Crops of photos as a pool: the insects of all parts, and the backgrounds."""
+    images = [part.insects for part in parts] + [part.backgrounds for part in parts]
+    texts = [part.captions for part in parts] + [part.background_captions for part in parts]
+    insects, backgrounds = (sum(len(i) for i in half) for half in (images[: len(parts)], images[len(parts) :]))
+    groups = ("real",) * insects + (NONE,) * backgrounds
+    return CropPool(np.concatenate(images), groups, ({},) * len(groups), tuple(t for part in texts for t in part))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step needs.
+
+    Attributes
+    ----------
+    pixels : Tensor, shape (n, 3, size, size), float32
+        In model units.
+    captioned : Tensor, shape (m,), int64
+        The crops that have a caption of their own.
+    captions, bank : tuple of Tensor, shape (m or prompts, length), int64
+        Token ids and attention masks.
+    caption_ids : Tensor, shape (m,), int64
+        Equal where captions are equal.
+    fit : Tensor, shape (n, prompts), bool
+        As `fine_tune.bank.fits`.
+    """
+
+    pixels: Tensor
+    captioned: Tensor
+    captions: tuple[Tensor, Tensor]
+    bank: tuple[Tensor, Tensor]
+    caption_ids: Tensor
+    fit: Tensor
+
+    def to(self, device: str) -> Batch:
+        """The same batch on a device."""
+        if device == "cpu":
+            return self
+        moved = {
+            name: tuple(t.to(device) for t in value) if isinstance(value, tuple) else value.to(device)
+            for name, value in vars(self).items()
+        }
+        return Batch(**moved)
 
 
 class Batches:
-    """Batches of pixels and token ids; batch number k is the same in every run of a recipe, whatever came before."""
+    """Batches of a run; batch number k is the same in every run of a recipe, whatever came before."""
 
     def __init__(
         self, recipe: Recipe, pool: CropPool, real: CropPool | None, tokenizer: PreTrainedTokenizerFast
     ) -> None:
-        self.recipe = recipe
+        self.recipe, self.tokenizer = recipe, tokenizer
         self.rendered = len(pool)
         self._orders: dict[int, np.ndarray] = {}
-        whole = pool if real is None else CropPool.concat([pool, real])
-        self.images, self.groups = whole.images, np.array(whole.groups)
-        distinct: dict[str, int] = {}
-        self.caption_ids = [
-            np.array([distinct.setdefault(text, len(distinct)) for text in texts]) for texts in whole.captions
-        ]
-        tokens = tokenizer(list(distinct), padding="max_length", truncation=True, max_length=TEXT_LENGTH)
-        self.tokens = np.array(tokens["input_ids"], np.int64)
-        self.masks = np.array(tokens["attention_mask"], np.int64)
-        self.real_insects = self.rendered + np.flatnonzero(self.groups[self.rendered :] == "real")
-        self.real_backgrounds = self.rendered + np.flatnonzero(self.groups[self.rendered :] == "none")
+        self.pool = pool if real is None else CropPool.concat([pool, real])
+        self.fit = fits(self.pool)
+        groups = np.array(self.pool.groups[self.rendered :])
+        self.real_insects = self.rendered + np.flatnonzero(groups != NONE)
+        self.real_backgrounds = self.rendered + np.flatnonzero(groups == NONE)
 
     def _order(self, epoch: int) -> np.ndarray:
         if epoch not in self._orders:
@@ -160,21 +210,36 @@ class Batches:
         epoch, offset = divmod(step * wanted, self.rendered)
         rendered = np.concatenate([self._order(epoch)[offset:], self._order(epoch + 1)])[:wanted]
         drawn = [rng.choice(rows, half) for rows in (self.real_insects, self.real_backgrounds) if half]
-        return np.concatenate([rendered, *drawn])
+        return rng.permutation(np.concatenate([rendered, *drawn]))  # so that all parts are alike
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pixels (n, 3, size, size) in model units, token ids, attention masks and caption ids of one step."""
+    def _tokens(self, texts: list[str]) -> tuple[Tensor, Tensor]:
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=TEXT_LENGTH, return_tensors="pt")
+        return tokens["input_ids"], tokens["attention_mask"]
+
+    def __getitem__(self, step: int) -> Batch:
+        """The batch of one step."""
         rng = np.random.default_rng([self.recipe.seed, 11, step])
         rows = self._rows(step, rng)
-        pixels = augment(rng, self.images[rows], IMAGE_SIZE).astype(np.float32)
-        chosen = np.array([rng.choice(self.caption_ids[row]) for row in rows])
-        length = int(self.masks[chosen].sum(axis=1).max())
-        return (
-            torch.from_numpy((pixels / 255.0 - MEAN) / STD).permute(0, 3, 1, 2),
-            torch.from_numpy(self.tokens[chosen, :length]),
-            torch.from_numpy(self.masks[chosen, :length]),
-            torch.from_numpy(chosen),
+        pixels = augment(rng, self.pool.images[rows], IMAGE_SIZE).astype(np.float32)
+        captioned = np.sort(rng.permutation(len(rows))[: self.recipe.captioned])
+        texts = [write_caption(rng, self.pool, row) for row in rows[captioned]]
+        distinct: dict[str, int] = {}
+        return Batch(
+            pixels=torch.from_numpy((pixels / 255.0 - MEAN) / STD).permute(0, 3, 1, 2),
+            captioned=torch.from_numpy(captioned),
+            captions=self._tokens(texts),
+            bank=self._tokens(draw_bank(rng)),
+            caption_ids=torch.tensor([distinct.setdefault(text, len(distinct)) for text in texts]),
+            fit=torch.from_numpy(self.fit[rows]),
         )
+
+
+def write_caption(rng: np.random.Generator, pool: CropPool, row: int) -> str:
+    """A caption of one crop: one of its own, or one written from its attributes."""
+    own = pool.captions[row]
+    if own:
+        return own[int(rng.integers(len(own)))]
+    return captions(rng, pool.groups[row], Attributes(**pool.attributes[row]))
 
 
 class Trainer:
@@ -185,35 +250,51 @@ class Trainer:
         self.recipe, self.batches, self.out = recipe, batches, out
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         model: Any = build_model(vocabulary_size)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.model.logit_scale.data.fill_(math.log(1 / 0.07))
-        if recipe.gradient_checkpointing:
-            self.model.text_model.gradient_checkpointing_enable()
-            self.model.vision_model.timm_model.set_grad_checkpointing(True)
         self.optimizer = torch.optim.AdamW(
             decay_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6
         )
+        self.replicas = [self.model, *(share_parameters(self.model) for _ in range(1, recipe.parts))]
+        self.parallel = ParallelGradients(self.model, recipe.parts)
         self.step = 0
         self.seconds = 0.0
 
-    def train_step(self) -> float:
+    def train_step(self, batch: Batch | None = None) -> float:
         """Take one optimiser step; the loss before it."""
-        pixels, tokens, mask, ids = (tensor.to(self.device) for tensor in self.batches[self.step])
+        batch = (self.batches[self.step] if batch is None else batch).to(self.device)
         rate = self.recipe.learning_rate * cosine_with_warmup(self.step, self.recipe.warmup, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.bfloat16):
-            images = self.model.get_image_features(pixel_values=pixels).pooler_output
-            texts = self.model.get_text_features(input_ids=tokens, attention_mask=mask).pooler_output
-        images, texts = (nn.functional.normalize(v.float(), dim=-1) for v in (images, texts))
-        loss = contrastive_loss(images, texts, self.model.logit_scale.exp(), ids)
         self.optimizer.zero_grad(set_to_none=True)
+        pieces = batch.pixels.contiguous(memory_format=torch.channels_last).chunk(self.recipe.parts)
+        passes = [
+            lambda net=net, piece=piece: self._images(net, piece)
+            for net, piece in zip(self.replicas, pieces, strict=True)
+        ]
+        passes += [lambda texts=texts: self._texts(*texts) for texts in (batch.bank, batch.captions)]
+        outputs, leaves = self.parallel.forward(passes)
+        *image_parts, bank, texts = (nn.functional.normalize(leaf.float(), dim=-1) for leaf in leaves)
+        images, scale = torch.cat(image_parts), self.model.logit_scale.exp()
+        loss = contrastive_loss(images[batch.captioned], texts, scale, batch.caption_ids)
+        loss = loss + bank_loss(scale * images @ bank.T, batch.fit)
         loss.backward()
+        self.parallel.backward(outputs, leaves)
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.model.logit_scale.data.clamp_(0.0, MAX_LOGIT_SCALE)
         self.step += 1
         return float(loss.detach())
+
+    def _images(self, net: Any, pixels: Tensor) -> Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.bfloat16):
+            vectors: Tensor = net.get_image_features(pixel_values=pixels).pooler_output
+        return vectors
+
+    def _texts(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.bfloat16):
+            vectors: Tensor = self.model.get_text_features(input_ids=tokens, attention_mask=mask).pooler_output
+        return vectors
 
     @property
     def checkpoint(self) -> Path:
@@ -224,6 +305,7 @@ class Trainer:
         """Write the whole state, or leave the older one."""
         state = {
             "model": self.model.state_dict(),
+            "statistics": [dict(net.named_buffers()) for net in self.replicas[1:]],
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
@@ -243,6 +325,8 @@ class Trainer:
         if state is None:
             return False
         self.model.load_state_dict(state["model"])
+        for net, buffers in zip(self.replicas[1:], state["statistics"], strict=True):
+            net.load_state_dict(buffers, strict=False)
         self.optimizer.load_state_dict(state["optimizer"])
         self.step, self.seconds = state["step"], state["seconds"]
         torch.set_rng_state(state["rng"].cpu())
@@ -250,12 +334,14 @@ class Trainer:
 
     def run(self, *, save_every: int = 250, log_every: int = 50) -> None:
         """Train to the recipe's last step, saving on the way; the log is a CSV beside the checkpoint."""
-        self.model.train()
         losses: list[float] = []
         started = time.perf_counter() - self.seconds
-        with (self.out / "log.csv").open("a", encoding="utf-8") as log:
+        with (self.out / "log.csv").open("a", encoding="utf-8") as log, ThreadPoolExecutor(1) as ahead:
+            following = ahead.submit(self.batches.__getitem__, self.step)
             while self.step < self.recipe.steps:
-                losses.append(self.train_step())
+                batch = following.result()
+                following = ahead.submit(self.batches.__getitem__, self.step + 1)
+                losses.append(self.train_step(batch))
                 self.seconds = time.perf_counter() - started
                 if self.step % log_every == 0:
                     scale = float(self.model.logit_scale.detach().exp())
@@ -276,24 +362,44 @@ def prepare(
     photos : Path or None
         A folder with `train.json` (COCO) and `images/`; None trains on renders alone.
     """
-    real = None
-    if photos is not None:
-        real = cut_real_crops(photos / "train.json", photos / "images", seed=recipe.seed, size=recipe.side)
+    real = None if photos is None else _real_crops(recipe, out, photos)
+    # The proposer's mistakes are training crops only: they may show an insect, so nothing is drawn over them.
+    grounds = None if real is None else [i for i, texts in enumerate(real.captions) if texts == BACKGROUND_CAPTIONS]
+    patches = None if real is None else real.images[grounds]
     write_pool(
         out / "pool",
         split="train",
         seed=recipe.seed,
         count=recipe.crops,
         side=recipe.side,
-        backgrounds=None if real is None else real.backgrounds,
+        backgrounds=patches,
         processes=processes,
     )
-    return read_pool(out / "pool", recipe.crops), None if real is None else real_pool(real)
+    return read_pool(out / "pool", recipe.crops), real
 
 
-def tokenizer_texts(pools: Sequence[CropPool]) -> list[str]:
-    """What the tokenizer is learned from: every distinct caption."""
-    return sorted({text for pool in pools for texts in pool.captions for text in texts})
+def _real_crops(recipe: Recipe, out: Path, photos: Path) -> CropPool:
+    """Labelled insects, patches without any, and what the contrast proposer takes for insects; cut once."""
+    file = out / "real.npz"
+    if not file.exists():
+        cutting: dict[str, Any] = {"seed": recipe.seed, "size": recipe.side}
+        cut = [f(photos / "train.json", photos / "images", **cutting) for f in (cut_real_crops, cut_proposed_crops)]
+        save_pool(file, real_pool(cut))
+    return load_pool(file)
+
+
+def sample_texts(pools: Sequence[CropPool], count: int = TOKENIZER_CAPTIONS) -> list[str]:
+    """Captions and prompts as training sees them: what the tokenizer is learned from, and what words it can know."""
+    rng = np.random.default_rng(0)
+    whole = CropPool.concat(pools)
+    texts = {write_caption(rng, whole, row) for row in rng.permutation(len(whole))[:count]}
+    texts.update(text for _ in range(max(1, count // 500)) for text in draw_bank(rng))
+    return sorted(texts)
+
+
+def words_in(texts: Iterable[str]) -> list[str]:
+    """The distinct words of texts, lower case, in order; hyphens part words."""
+    return sorted({word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower())})
 
 
 def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes: int | None = None) -> Path:
@@ -314,44 +420,26 @@ def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes
     """
     out.mkdir(parents=True, exist_ok=True)
     pool, real = prepare(recipe, out, photos, processes)
-    tokenizer = train_tokenizer(tokenizer_texts([pool] if real is None else [pool, real]))
+    texts = sample_texts([pool] if real is None else [pool, real])
+    tokenizer = train_tokenizer(texts)
     trainer = Trainer(recipe, Batches(recipe, pool, real, tokenizer), len(tokenizer), out)
     trainer.resume()
     trainer.run()
-    facts = [stage_facts(trainer, real)]
-    if photos is not None:
-        trainer, proposed = polish(trainer, pool, photos, tokenizer, out / "polish")
-        facts.append(stage_facts(trainer, proposed))
     save_dual_encoder(out / "model", trainer.model, tokenizer, half=True)
-    (out / "model" / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    (out / "model" / KNOWN_WORDS).write_text("\n".join(words_in(texts)) + "\n", encoding="utf-8")
+    (out / "model" / "training.json").write_text(json.dumps(facts(trainer, real), indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
 
-def polish(
-    trained: Trainer, pool: CropPool, photos: Path, tokenizer: PreTrainedTokenizerFast, out: Path
-) -> tuple[Trainer, CropPool]:
-    """Train on with what the contrast proposer takes for an insect on real photos, right or wrong; see `polishing`."""
-    out.mkdir(parents=True, exist_ok=True)
-    recipe = polishing(trained.recipe)
-    proposed = real_pool(
-        cut_proposed_crops(photos / "train.json", photos / "images", seed=recipe.seed, size=recipe.side)
-    )
-    trainer = Trainer(recipe, Batches(recipe, pool, proposed, tokenizer), len(tokenizer), out)
-    trainer.model.load_state_dict(trained.model.state_dict())
-    trainer.resume()
-    trainer.run()
-    return trainer, proposed
-
-
-def stage_facts(trainer: Trainer, real: CropPool | None) -> dict[str, Any]:
-    """What the model card says of one stage."""
+def facts(trainer: Trainer, real: CropPool | None) -> dict[str, Any]:
+    """What the model card says of a run."""
     return {
         "recipe": asdict(trainer.recipe),
         "seconds": round(trainer.seconds),
         "samples_seen": trainer.recipe.steps * trainer.recipe.batch,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
         "real_insects": 0 if real is None else real.groups.count("real"),
-        "real_backgrounds": 0 if real is None else real.groups.count("none"),
+        "real_backgrounds": 0 if real is None else real.groups.count(NONE),
     }
 
 
@@ -365,8 +453,7 @@ def main(
     threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
 ) -> None:
     """Train the embedded dual encoder; the same command after a kill goes on."""
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // Recipe.parts))
     recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, seed=seed)
     typer.echo(f"model in {pretrain(recipe, out, photos)}")
 

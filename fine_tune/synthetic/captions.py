@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from functools import lru_cache
+
 import numpy as np
 
-from fine_tune.synthetic.crops import Attributes, RenderedCrop
+from agri_clip.prompts.catalogue import load_catalogue
+from fine_tune.synthetic.attributes import BASIC_COLOURS, PHRASES, values_of
+from fine_tune.synthetic.crops import Attributes
 from fine_tune.synthetic.groups import GROUPS, NONE, Species
 
 _GENERIC = ("insect", "bug", "small insect", "pest", "tiny creature", "arthropod", "specimen", "animal")
+#: What people call several groups together.
+_WIDER = {
+    "beetle": (
+        *("leaf beetle", "flea beetle", "weevil", "ladybird", "click beetle", "ground beetle", "rove beetle"),
+        *("chafer", "bark beetle"),
+    ),
+    "fly": (*("house fly", "fruit fly", "leafminer fly", "hoverfly", "fungus gnat", "midge", "crane fly", "mosquito"),),
+    "true bug": ("plant bug", "stink bug"),
+}
 _FRAMES = (
     "{x}",
     "{x}",
@@ -24,6 +38,8 @@ _FRAMES = (
     "there is {x}",
     "a trapped insect: {x}",
 )
+_DARK = {"black", "dark brown", "dark grey", "dark green", "dark red", "dark blue"}
+_PALE = {"white", "cream", "pale yellow", "pale grey", "tan"}
 _PLACES = {
     "yellow sticky trap": ("on a yellow sticky trap", "on a yellow sticky card", "stuck on yellow glue", "on yellow"),
     "blue sticky trap": ("on a blue sticky trap", "on a blue sticky card", "on blue"),
@@ -38,23 +54,25 @@ _PLACES = {
     "table": ("on a table",),
     "sticky trap": ("on a sticky trap", "on a sticky card", "stuck in glue", "on a trap"),
 }
-_NOTHING = {
+NOTHING = {
     "plain": ("an empty sticky trap", "background", "nothing", "no insect", "empty background", "bare surface"),
-    "print": ("printed letters", "printed text", "a letter", "print on the card", "text"),
+    "print": ("printed letters", "printed text", "a letter", "print on the card", "text", "handwriting"),
     "grid line": ("a grid line", "a printed line", "grid lines", "a black line"),
     "water drop": ("a water drop", "a droplet", "water drops", "a drop of water"),
-    "glue": ("glue", "sticky glue", "glue texture", "uneven glue"),
+    "glue": ("glue", "sticky glue", "glue texture", "uneven glue", "a bubble in glue"),
     "glare": ("glare", "a reflection", "a bright reflection", "light reflected by glue"),
     "dirt": ("dirt", "a lump of dirt", "a piece of debris", "a dark stain of dirt"),
-    "specks": ("dirt specks", "dust", "small dark specks", "dirt"),
+    "specks": ("dirt specks", "dust", "small dark specks", "dirt", "grains of pollen"),
     "hair": ("a hair", "a fibre", "a thread", "hairs and fibres"),
     "plant fragment": ("a plant fragment", "a piece of leaf", "a petal", "plant debris", "a seed"),
     "leaf vein": ("a leaf vein", "leaf veins", "veins of a leaf"),
     "shadow": ("a shadow", "a dark shadow"),
-    "card edge": ("the edge of a card", "a card edge", "the border of the trap"),
+    "card edge": ("the edge of a card", "a card edge", "the border of the trap", "a clip or a wire"),
     "hole": ("a hole", "a punched hole in the card"),
     "stain": ("a stain", "a smear", "a faint stain on the card"),
-    "insect part": ("a piece of insect leg", "a loose wing", "insect fragments", "a single insect leg or wing"),
+    "leaf": ("a leaf", "a green leaf surface", "a spot on a leaf"),
+    "soil": ("soil", "bare ground", "bare soil"),
+    "insect part": ("a piece of insect leg", "a loose wing", "insect fragments", "an empty insect skin"),
 }
 
 
@@ -87,6 +105,11 @@ def _choose(rng: np.random.Generator, options: tuple[str, ...] | list[str]) -> s
 
 def _colour_words(rng: np.random.Generator, a: Attributes) -> str:
     words = a.colours if rng.random() < 0.75 else a.body_colours
+    form = rng.random()
+    if form < 0.3:
+        words = tuple(dict.fromkeys(BASIC_COLOURS[word] for word in words))
+    elif form < 0.4 and words[0] in _DARK | _PALE:
+        return "dark" if words[0] in _DARK else _choose(rng, ("pale", "light"))
     if len(words) > 1 and rng.random() < 0.6:
         return f"{words[0]} and {words[1]}"
     return words[0]
@@ -98,6 +121,9 @@ def _name(rng: np.random.Generator, group: str, a: Attributes) -> str:
         if options:
             species = options[int(rng.integers(len(options)))]
             return species.common if rng.random() < 0.5 else species.latin
+    wider = [word for word, groups in _WIDER.items() if group in groups]
+    if wider and rng.random() < 0.06:
+        return wider[0]
     names = GROUPS[group].names
     return names[0] if rng.random() < 0.5 else _choose(rng, names)
 
@@ -131,7 +157,7 @@ def _detail(rng: np.random.Generator, a: Attributes) -> str:
 
 def _phrase(rng: np.random.Generator, group: str, a: Attributes) -> str:
     """Return a noun phrase without article and frame."""
-    named = rng.random() < 0.88
+    named = rng.random() < 0.9
     noun = _name(rng, group, a) if named else _choose(rng, _GENERIC)
     before: list[str] = []
     share = 0.45 if named else 0.8
@@ -159,7 +185,41 @@ def _phrase(rng: np.random.Generator, group: str, a: Attributes) -> str:
     return text
 
 
-def captions(rng: np.random.Generator, crop: RenderedCrop) -> str:
+@lru_cache(maxsize=1)
+def _catalogue_looks() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
+    """What the catalogue says of looks: by scientific name of a species, and by group for entries above species."""
+    species: dict[str, tuple[str, ...]] = {}
+    groups: dict[str, tuple[str, ...]] = {}
+    for pest in load_catalogue().values():
+        if pest.is_species:
+            species[pest.scientific] = pest.looks
+        elif pest.id.replace("-", " ") == pest.group:
+            groups[pest.group] = pest.looks
+    return species, groups
+
+
+def _looks(rng: np.random.Generator, group: str, a: Attributes) -> str | None:
+    """Return a look that the catalogue gives to the group, or to a species that the drawing may be."""
+    species, groups = _catalogue_looks()
+    options = list(groups.get(group, ()))
+    for one in matching_species(group, a):
+        options.extend(species.get(one.latin, ()))
+    return _choose(rng, options) if options else None
+
+
+def _asked(rng: np.random.Generator, a: Attributes) -> str | None:
+    """Return one of the phrases that ask for a single attribute."""
+    attribute = _choose(rng, tuple(PHRASES))
+    values = sorted(values_of(asdict(a), attribute))
+    return PHRASES[attribute][_choose(rng, values)] if values else None
+
+
+def nothing_kind(a: Attributes) -> str:
+    """Return which key of `NOTHING` a crop without an insect shows."""
+    return a.background if a.clutter == "plain" and a.background in NOTHING else a.clutter
+
+
+def captions(rng: np.random.Generator, group: str, attributes: Attributes) -> str:
     """Write one sentence about a crop.
 
     About 85 % of the sentences name the group, a synonym or a species that looks like the drawing; the others describe
@@ -169,21 +229,27 @@ def captions(rng: np.random.Generator, crop: RenderedCrop) -> str:
     ----------
     rng : numpy.random.Generator
         Source of the choice.
-    crop : RenderedCrop
-        The crop.
+    group : str
+        What is shown: a name of `GROUP_NAMES`, or "none".
+    attributes : Attributes
+        What the renderer knows of it.
 
     Returns
     -------
     str
         Lower case but for Latin and proper names, no full stop.
     """
-    a = crop.attributes
-    if crop.group == NONE:
-        text = _choose(rng, _NOTHING[a.clutter] if rng.random() < 0.85 else _NOTHING["plain"][1:5])
+    a = attributes
+    if group == NONE:
+        text = _choose(rng, NOTHING[nothing_kind(a)] if rng.random() < 0.85 else NOTHING["plain"][1:5])
         if rng.random() < 0.3:
             text = f"{text} {_choose(rng, _PLACES.get(a.background, _PLACES['sticky trap']))}"
         return _choose(rng, ("{x}", "{x}", "a photo of {x}", "a picture of {x}")).format(x=text)
-    if rng.random() < 0.035:
+    kind = rng.random()
+    looks = _looks(rng, group, a) if kind < 0.04 else _asked(rng, a) if kind < 0.06 else None
+    if looks is not None:
+        text = looks
+    elif kind < 0.085:
         text = _choose(
             rng,
             (
@@ -197,7 +263,7 @@ def captions(rng: np.random.Generator, crop: RenderedCrop) -> str:
             ),
         )
     else:
-        text = _phrase(rng, crop.group, a)
+        text = _phrase(rng, group, a)
     if rng.random() < 0.3:
         text += " " + _choose(rng, _PLACES.get(a.background, _PLACES["sticky trap"]))
     return _choose(rng, _FRAMES).format(x=text)

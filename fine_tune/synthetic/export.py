@@ -152,7 +152,7 @@ def write_crops(path: Path, count: int, seed: int, split: str = "held-out", size
     The file holds `pixels` (count, size, size, 3) uint8 RGB, `groups` (count,) and `captions` (count,) as strings.
     """
     crops = render_set(count, seed, split, size)
-    sentences = [captions(split_rng(split, seed, count + i), crop) for i, crop in enumerate(crops)]
+    sentences = [captions(split_rng(split, seed, count + i), c.group, c.attributes) for i, c in enumerate(crops)]
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         path,

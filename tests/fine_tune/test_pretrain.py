@@ -14,11 +14,11 @@ from transformers import AutoModel, AutoProcessor
 
 from agri_clip.errors import AgriClipError
 from fine_tune.dual_encoder import END, build_model, save_dual_encoder, train_tokenizer
-from fine_tune.pool import CropPool, read_pool, render_pool, write_pool
-from fine_tune.pretrain import Batches, Recipe, Trainer, augment, contrastive_loss, tokenizer_texts
+from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
+from fine_tune.pretrain import Batches, Recipe, Trainer, augment, contrastive_loss, sample_texts
 from fine_tune.schedule import cosine_with_warmup, decay_groups
 
-TINY = Recipe(crops=24, steps=4, batch=8, warmup=2, side=68, seed=3)
+TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=68, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def pool() -> CropPool:
 
 def make_trainer(pool: CropPool, out: Path, recipe: Recipe = TINY) -> Trainer:
     out.mkdir(exist_ok=True)
-    tokenizer = train_tokenizer(tokenizer_texts([pool]), vocabulary_size=400)
+    tokenizer = train_tokenizer(sample_texts([pool], 24), vocabulary_size=400)
     return Trainer(recipe, Batches(recipe, pool, None, tokenizer), len(tokenizer), out)
 
 
@@ -90,7 +90,7 @@ def test_training_lowers_the_loss(pool: CropPool, tmp_path: Path) -> None:
 
 
 def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool: CropPool, tmp_path: Path) -> None:
-    tokenizer = train_tokenizer(tokenizer_texts([pool]), vocabulary_size=400)
+    tokenizer = train_tokenizer(sample_texts([pool], 24), vocabulary_size=400)
     model = build_model(len(tokenizer)).eval()
     save_dual_encoder(tmp_path, model, tokenizer)
     assert not list(tmp_path.glob("*.bin"))
@@ -139,7 +139,7 @@ def test_a_pool_file_depends_on_its_number_alone(tmp_path: Path) -> None:
     write_pool(tmp_path / "b", count=8, **settings)
     first, second = read_pool(tmp_path / "a", 8, 4), read_pool(tmp_path / "b", 8, 4)
     np.testing.assert_array_equal(first.images, second.images)
-    assert first.captions == second.captions
+    assert first.attributes == second.attributes
 
 
 def test_augmented_crops_are_squares_of_the_crop() -> None:
@@ -164,3 +164,31 @@ def test_only_matrices_and_kernels_decay() -> None:
     assert {p.ndim for p in others["params"]} <= {0, 1}
     assert all(p.ndim >= 2 for p in decayed["params"])
     assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
+
+
+def test_a_share_of_the_crops_loses_its_detail_whatever_it_shows() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (200, 72, 72, 3), np.uint8)
+    out = augment(np.random.default_rng(0), noise, 64, blurred=0.5)
+    detail = np.abs(np.diff(out.astype(int), axis=2)).mean(axis=(1, 2, 3))
+    assert 0.35 < (detail < 40).mean() < 0.65
+
+
+def test_crops_of_photos_keep_their_own_captions_in_a_file(pool: CropPool, tmp_path: Path) -> None:
+    real = CropPool(pool.images[:2], ("real", "none"), ({}, {}), (("an insect",), ("dirt", "dust")))
+    save_pool(tmp_path / "real.npz", real)
+    back = load_pool(tmp_path / "real.npz")
+    assert back.captions == real.captions
+    assert back.groups == real.groups
+    np.testing.assert_array_equal(back.images, real.images)
+
+
+def test_captions_can_use_every_name_of_the_catalogue() -> None:
+    from agri_clip.prompts.catalogue import load_catalogue
+    from fine_tune.synthetic import GROUPS
+
+    for pest in load_catalogue().values():
+        group = GROUPS[pest.group]
+        names = {*group.names, "beetle"} | {s.common for s in group.species}
+        assert pest.english in names, pest.id
+        if pest.is_species:
+            assert pest.scientific in {s.latin for s in group.species}, pest.id

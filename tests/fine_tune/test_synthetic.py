@@ -43,7 +43,7 @@ def test_same_seed_same_crop_and_caption() -> None:
     def once(seed: int) -> tuple[bytes, str]:
         rng = np.random.default_rng(seed)
         crop = render_crop(rng, "moth")
-        return crop.pixels.tobytes(), captions(rng, crop)
+        return crop.pixels.tobytes(), captions(rng, crop.group, crop.attributes)
 
     assert once(3) == once(3)
     assert once(3) != once(4)
@@ -183,7 +183,8 @@ def test_captions_mostly_name_the_group() -> None:
             vocabulary += [species.common, species.latin]
         for i in range(8):
             rng = np.random.default_rng([2, i])
-            sentence = captions(rng, render_crop(rng, group, 16))
+            crop = render_crop(rng, group, 16)
+            sentence = captions(rng, group, crop.attributes)
             assert sentence == sentence.strip()
             named += any(word in sentence for word in vocabulary)
             total += 1
@@ -205,7 +206,7 @@ def test_species_names_only_where_the_drawing_looks_like_them() -> None:
 def test_captions_of_nothing_never_name_an_insect_group() -> None:
     for i in range(80):
         rng = np.random.default_rng([5, i])
-        sentence = captions(rng, render_crop(rng, NONE, 16))
+        sentence = captions(rng, NONE, render_crop(rng, NONE, 16).attributes)
         assert not any(f" {group}" in sentence for group in GROUP_NAMES)
 
 
