@@ -5,11 +5,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint types clean
+# A folder with train.json and val.json (COCO) and images/, for `make models`; and where its runs are kept.
+PHOTOS ?=
+RUNS ?= runs
+# Training frees and takes the same large blocks again and again; glibc need not give them back each time.
+KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=200000000
+
+.PHONY: help demo test lint types models measure clean
 
 help:
 	@echo "make demo   set up $(VENV) and find insects on the sample photos"
 	@echo "make test   set up $(VENV), lint, type check and run every test"
+	@echo "make models PHOTOS=DIR   train both embedded models from nothing, measure them, write their cards (hours)"
+	@echo "make measure PHOTOS=DIR  measure all models that are here: docs/benchmark.md, docs/model-card.md"
 	@echo "make clean  remove $(VENV) and results/"
 
 $(READY): pyproject.toml constraints.txt
@@ -31,6 +39,23 @@ types: $(READY)
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2
+
+# Each step goes on where a killed run was; only finished models replace those in the package.
+models: $(READY)
+	@test -f "$(PHOTOS)/train.json" || { echo "make models PHOTOS=DIR: DIR holds train.json, val.json (COCO) and images/"; exit 2; }
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)"
+	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)"
+	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
+	cp -R $(RUNS)/insect-yolo/model agri_clip/regions/weights/insect-yolo
+	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
+	$(MAKE) measure LEFT_OUT="--left-out $(RUNS)/insect-yolo/left-out --left-out-kinds blue --left-out-kinds 'pan water' --left-out-kinds leaf"
+
+measure: $(READY)
+	@test -f "$(PHOTOS)/val.json" || { echo "make measure PHOTOS=DIR: DIR holds train.json, val.json (COCO) and images/"; exit 2; }
+	mkdir -p $(RUNS)
+	$(BIN)/python benchmarks/models.py --photos "$(PHOTOS)" --speed --out docs/benchmark.md --json $(RUNS)/figures.json $(LEFT_OUT)
+	$(BIN)/python -m fine_tune.cards --figures $(RUNS)/figures.json
 
 clean:
 	rm -rf $(VENV) results

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -175,7 +176,7 @@ class Batch:
         """The same batch on a device."""
         if device == "cpu":
             return self
-        moved = {
+        moved: dict[str, Any] = {
             name: tuple(t.to(device) for t in value) if isinstance(value, tuple) else value.to(device)
             for name, value in vars(self).items()
         }
@@ -268,11 +269,8 @@ class Trainer:
             group["lr"] = rate
         self.optimizer.zero_grad(set_to_none=True)
         pieces = batch.pixels.contiguous(memory_format=torch.channels_last).chunk(self.recipe.parts)
-        passes = [
-            lambda net=net, piece=piece: self._images(net, piece)
-            for net, piece in zip(self.replicas, pieces, strict=True)
-        ]
-        passes += [lambda texts=texts: self._texts(*texts) for texts in (batch.bank, batch.captions)]
+        passes = [partial(self._images, net, piece) for net, piece in zip(self.replicas, pieces, strict=True)]
+        passes += [partial(self._texts, *texts) for texts in (batch.bank, batch.captions)]
         outputs, leaves = self.parallel.forward(passes)
         *image_parts, bank, texts = (nn.functional.normalize(leaf.float(), dim=-1) for leaf in leaves)
         images, scale = torch.cat(image_parts), self.model.logit_scale.exp()
