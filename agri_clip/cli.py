@@ -57,6 +57,10 @@ EncoderName = Annotated[str, typer.Option("--encoder", help="Encoder: a name of 
 ProposerName = Annotated[str, typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file.")]
 Device = Annotated[str | None, typer.Option("--device", help="cuda, mps or cpu; chosen by itself where left out.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Least score that is counted.")]
+Precision = Annotated[
+    float | None,
+    typer.Option("--precision", help="How often a counted region shall be an insect, such as 0.8; sets the threshold."),
+]
 Views = Annotated[int, typer.Option("--views", help="Views of a crop, turned and mirrored: 1, 4 or 8.")]
 Context = Annotated[float | None, typer.Option("--context", min=1, max=4, help="Side of a crop over its region's.")]
 MmPerPixel = Annotated[float | None, typer.Option("--mm-per-pixel", min=0.0001, help="Scale of every photo.")]
@@ -100,6 +104,7 @@ def make_detector(
     proposer: str,
     device: str | None,
     threshold: float | None = None,
+    precision: float | None = None,
     context: float | None = None,
     views: int = 1,
     mm_per_pixel: float | None = None,
@@ -110,8 +115,14 @@ def make_detector(
     from agri_clip.detector import Detector
     from agri_clip.regions.card import parse_card_size
 
-    changes: dict[str, Any] = {"threshold": threshold, "context": context, "views": views, "mm_per_pixel": mm_per_pixel}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    given = {
+        "threshold": threshold,
+        "precision": precision,
+        "context": context,
+        "views": views,
+        "mm_per_pixel": mm_per_pixel,
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if card_size is not None:
         changes["card_size_mm"] = parse_card_size(card_size)
     return Detector(proposer=proposer, encoder=encoder, device=device, card=not no_card, **changes)
@@ -136,6 +147,7 @@ def detect(
     proposer: ProposerName = "contrast",
     device: Device = None,
     threshold: Threshold = None,
+    precision: Precision = None,
     context: Context = None,
     views: Views = 1,
     mm_per_pixel: MmPerPixel = None,
@@ -167,6 +179,7 @@ def detect(
         proposer=proposer,
         device=device,
         threshold=threshold,
+        precision=precision,
         context=context,
         views=views,
         mm_per_pixel=mm_per_pixel,

@@ -23,7 +23,8 @@ from agri_clip.regions.base import Regions
 from agri_clip.regions.card import Card, find_card
 from agri_clip.regions.geometry import long_sides
 from agri_clip.regions.merging import nms
-from agri_clip.scoring import LabelVectors, Scores, embed_prompts, score
+from agri_clip.scoring import INSECT_THRESHOLD, THRESHOLD, LabelVectors, Scores, embed_prompts, score
+from agri_clip.thresholds import threshold_for
 
 #: Crops that are encoded together; photos with few regions share a batch.
 BATCH_CROPS = 1024
@@ -43,6 +44,9 @@ class Settings:
     threshold : float or None
         Least score of a found label where the prompt set gives none of its own; None takes the measured default of
         `agri_clip.scoring`.
+    precision : float or None
+        Instead of a threshold: how often a counted region shall be an insect, as fitted on labelled photos for the
+        two models; see `agri_clip.thresholds`.
     merge_iou : float
         Of regions that overlap by more, only the best is kept.
     merge_ios : float
@@ -54,20 +58,28 @@ class Settings:
         Short and long side of the card in millimetres: gives the scale where the card is found.
     mm_per_pixel : float or None
         Scale of every photo, where the user knows it; goes before the card's.
+    relative_length : bool
+        Where a photo has no scale, let the lengths of its insects against each other be evidence.
     """
 
     context: float = CONTEXT
     views: int = 1
     threshold: float | None = None
+    precision: float | None = None
     merge_iou: float = 0.4
     merge_ios: float = 0.5
     card: bool = True
     card_size_mm: tuple[float, float] | None = None
     mm_per_pixel: float | None = None
+    relative_length: bool = True
 
     def __post_init__(self) -> None:
         if self.views not in VIEWS:
             raise AgriClipError(f"views is {self.views}; use one of {', '.join(map(str, VIEWS))}")
+        if self.precision is not None and self.threshold is not None:
+            raise AgriClipError("a precision sets the threshold; give one of the two, --precision or --threshold")
+        if self.precision is not None and not 0 < self.precision <= 1:
+            raise AgriClipError(f"precision is {self.precision:g}; it must be above 0 and at most 1, such as 0.8")
 
 
 @dataclass(frozen=True)
@@ -105,7 +117,7 @@ class Detector:
     ModelError
         A name is unknown, or the model is not on this machine.
     AgriClipError
-        A setting is out of range.
+        A setting is out of range, or the precision asked for has no fitted threshold with these models.
 
     Examples
     --------
@@ -125,6 +137,9 @@ class Detector:
         self.settings = replace(settings or Settings(), **changes)
         self.proposer = get_proposer(proposer, device=device)
         self.encoder = get_encoder(encoder, device=device)
+        self._fitted: float | None = None
+        if self.settings.precision is not None:
+            self._fitted = threshold_for(self.settings.precision, self.proposer, self.encoder)
         self._embedded: dict[PromptSet, LabelVectors] = {}
 
     def __call__(self, photo: str | Path | np.ndarray | Photo, prompts: PromptSet | str) -> Detections:
@@ -205,12 +220,15 @@ class Detector:
         regions, record = proposal.regions, proposal.record
         lengths = long_sides(regions)
         lengths_mm = lengths * (record.mm_per_pixel if record.mm_per_pixel else np.nan)
+        threshold, insect_threshold = self._limits(embedded)
         scores = score(
             vectors,
             embedded,
             objectness=regions.objectness,
             lengths_mm=lengths_mm if record.mm_per_pixel else None,
-            threshold=self.settings.threshold,
+            lengths_px=lengths if self.settings.relative_length else None,
+            threshold=threshold,
+            insect_threshold=insect_threshold,
         )
         kept = self._merge(regions, scores)
         outlines = regions.outlines or (None,) * len(regions)
@@ -228,7 +246,7 @@ class Detector:
             length_px=lengths[kept],
             length_mm=lengths_mm[kept],
             outlines=tuple(outlines[i] for i in kept),
-            provenance=self.provenance(prompt_set, embedded),
+            provenance=self.provenance(prompt_set, embedded) | {"length": scores.length},
         )
 
     def embed(self, prompts: PromptSet) -> LabelVectors:
@@ -246,7 +264,8 @@ class Detector:
             "encoder_fingerprint": self.encoder.fingerprint,
             "prompts": prompts.name,
             "prompts_hash": prompts.hash,
-            "thresholds": embedded.thresholds(self.settings.threshold),
+            "thresholds": embedded.thresholds(self._limits(embedded)[0]),
+            "precision": self.settings.precision,
             "context": self.settings.context,
             "views": self.settings.views,
             "merge_iou": self.settings.merge_iou,
@@ -254,6 +273,7 @@ class Detector:
             "card": self.settings.card,
             "card_size_mm": self.settings.card_size_mm,
             "mm_per_pixel": self.settings.mm_per_pixel,
+            "relative_length": self.settings.relative_length,
         }
         return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
 
@@ -278,6 +298,17 @@ class Detector:
         if card is not None and self.settings.card_size_mm is not None:
             return card.mm_per_pixel(*self.settings.card_size_mm)
         return photo.mm_per_pixel
+
+    def _limits(self, embedded: LabelVectors) -> tuple[float | None, float]:
+        """Least score of a label (None: the default), and least probability of an insect.
+
+        A fitted threshold may lie below the one half under which a region is background otherwise; it goes first.
+        Prompts that name some insects have to tell them from others too, and keep at least the default for that.
+        """
+        if self._fitted is None:
+            return self.settings.threshold, INSECT_THRESHOLD
+        names_some = len(embedded.others) > 0
+        return max(self._fitted, THRESHOLD) if names_some else self._fitted, min(self._fitted, INSECT_THRESHOLD)
 
     def _merge(self, regions: Regions, scores: Scores) -> np.ndarray:
         """Indices of the regions kept, best first: a found label goes before another insect, that before background."""

@@ -8,7 +8,8 @@ be the only pest that was asked about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from scipy.special import expit, logit, logsumexp
@@ -23,11 +24,19 @@ from agri_clip.label_vectors import (
     competing_insects,
     embed_prompts,
 )
-from agri_clip.lengths import LEAST_LIKELIHOOD, LONGER, SHORTER, length_likelihood, weigh_lengths
+from agri_clip.lengths import (
+    LEAST_LIKELIHOOD,
+    LONGER,
+    SHORTER,
+    length_likelihood,
+    relative_likelihood,
+    weigh_lengths,
+)
 
 __all__ = [
     "ANY_INSECT",
     "COSINE_DECIMALS",
+    "INSECT_THRESHOLD",
     "LEAST_LIKELIHOOD",
     "LONGER",
     "LOOKS_WEIGHT",
@@ -49,8 +58,14 @@ __all__ = [
 #: .62, .62.
 OBJECTNESS_WEIGHT = 0.7
 
+#: A region with a lower probability of an insect is background.
+INSECT_THRESHOLD = 0.5
+
 #: Cosines are rounded to this many decimals: float32 vectors hold no more, and sums in another order then agree.
 COSINE_DECIMALS = 8
+
+
+LengthEvidence = Literal["scale", "relative", "none"]
 
 
 @dataclass(frozen=True)
@@ -75,6 +90,8 @@ class Scores:
         Probability of an insect that nobody asked for.
     negatives : ndarray, shape (n, negatives), float32
         Probability of every negative.
+    length : {"scale", "relative", "none"}
+        Whether length was evidence: in millimetres, against the other regions of the photo, or not at all.
     """
 
     label_index: np.ndarray
@@ -85,6 +102,7 @@ class Scores:
     labels: np.ndarray
     other: np.ndarray
     negatives: np.ndarray
+    length: LengthEvidence = "none"
 
     def __len__(self) -> int:
         return len(self.label_index)
@@ -96,7 +114,9 @@ def score(
     *,
     objectness: np.ndarray | None = None,
     lengths_mm: np.ndarray | None = None,
+    lengths_px: np.ndarray | None = None,
     threshold: float | None = None,
+    insect_threshold: float = INSECT_THRESHOLD,
     temperature: float = 1.0,
 ) -> Scores:
     """Score regions against a prompt set.
@@ -112,8 +132,14 @@ def score(
         The proposer's, 0 to 1; joined with the encoder's probability of an insect by `combine`.
     lengths_mm : ndarray, shape (n,), optional
         Lengths of the regions in millimetres; NaN where unknown.
+    lengths_px : ndarray, shape (n,), optional
+        Their lengths in pixels, where all regions are of one photo: without `lengths_mm`, evidence by
+        `agri_clip.lengths.relative_likelihood`.
     threshold : float, optional
         Least score of a found label that has no threshold of its own; `THRESHOLD` where left out.
+    insect_threshold : float
+        Least `insect` of a region that is no background. No score is higher than `insect`, so a threshold below this
+        one changes nothing.
     temperature : float
         Divides the logits; above 1 for an encoder that is too sure of itself. Fitted on labelled regions.
 
@@ -143,16 +169,21 @@ def score(
     logits = _logits(vectors, prompts.vectors[rows], prompts) / temperature
     label_logits, negative_logits = logits[:, : len(by_name)], logits[:, len(by_name) :]
     other_logits = _logits(vectors, prompts.others, prompts) / temperature
-    likelihood = _length_likelihood(lengths_mm, prompts.lengths_mm[by_name], len(vectors))
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
-    labels, other, negatives, insect = judge(label_logits, other_logits, negative_logits, likelihood)
-    if objectness is not None:
-        joined = combine(insect, objectness, OBJECTNESS_WEIGHT)
-        up, down = joined / np.maximum(insect, 1e-12), (1 - joined) / np.maximum(1 - insect, 1e-12)
-        labels, other = np.minimum(labels * up[:, None], 1), np.minimum(other * up, 1)
-        negatives, insect = np.minimum(negatives * down[:, None], 1), joined
-    needed = np.array(list(prompts.thresholds(threshold).values()))[by_name]
-    return _decide(labels, other, negatives, insect, needed, (np.array(by_name), np.array(negative_order)))
+
+    def judged(likelihood: np.ndarray) -> Judgement:
+        return _join(judge(label_logits, other_logits, negative_logits, likelihood), objectness)
+
+    plain = judged(np.ones(label_logits.shape))
+    likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], plain)
+    labels, other, negatives, insect = plain if likelihood is None else judged(likelihood)
+    needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
+    orders = np.array(by_name), np.array(negative_order)
+    return replace(_decide(labels, other, negatives, insect, needed, orders), length=length)
+
+
+#: Probabilities of labels (n, labels), of other insects (n,), of negatives (n, negatives) and of an insect (n,).
+Judgement = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _logits(vectors: np.ndarray, texts: np.ndarray, prompts: LabelVectors) -> np.ndarray:
@@ -167,9 +198,7 @@ def _log_mean(logits: np.ndarray) -> np.ndarray:
     return logsumexp(logits, axis=1) - np.log(logits.shape[1])
 
 
-def _judge_together(
-    labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _judge_together(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray) -> Judgement:
     """Softmax models: one probability is shared out, first between insect and background, then within each."""
     classes = labels.shape[1] + (others.shape[1] > 0)
     kinds = np.concatenate([labels, _log_mean(others)[:, None]], axis=1) - np.log(classes)
@@ -181,9 +210,7 @@ def _judge_together(
     return labels_share * insect[:, None], other_share * insect, within * (1 - insect)[:, None], insect
 
 
-def _judge_apart(
-    labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray) -> Judgement:
     """Sigmoid models: each label alone against background and other insects, so that several may be true.
 
     The model's own sigmoid against nothing is used only where there is nothing to compare with: on small crops it is
@@ -199,12 +226,34 @@ def _judge_apart(
     return alone, expit(other - rest), expit(negatives - best[:, None]), insect
 
 
-def _length_likelihood(lengths_mm: np.ndarray | None, ranges_mm: np.ndarray, count: int) -> np.ndarray:
-    if lengths_mm is None:
-        return np.ones((count, len(ranges_mm)))
-    if np.shape(lengths_mm) != (count,):
-        raise ValueError(f"{np.shape(lengths_mm)} lengths for {count} regions")
-    return length_likelihood(lengths_mm, ranges_mm)
+def _join(judgement: Judgement, objectness: np.ndarray | None) -> Judgement:
+    """The encoder's judgement joined with the proposer's objectness, where that is given."""
+    if objectness is None:
+        return judgement
+    labels, other, negatives, insect = judgement
+    joined = combine(insect, objectness, OBJECTNESS_WEIGHT)
+    up, down = joined / np.maximum(insect, 1e-12), (1 - joined) / np.maximum(1 - insect, 1e-12)
+    labels, other = np.minimum(labels * up[:, None], 1), np.minimum(other * up, 1)
+    return labels, other, np.minimum(negatives * down[:, None], 1), joined
+
+
+def _length_evidence(
+    lengths_mm: np.ndarray | None, lengths_px: np.ndarray | None, ranges_mm: np.ndarray, plain: Judgement
+) -> tuple[np.ndarray | None, LengthEvidence]:
+    """Likelihood of the lengths, shape (n, labels), and which it is; None where length is no evidence."""
+    labels, other, _, insect = plain
+    for lengths in (lengths_mm, lengths_px):
+        if lengths is not None and np.shape(lengths) != insect.shape:
+            raise ValueError(f"{np.shape(lengths)} lengths for {len(insect)} regions")
+    if np.isnan(ranges_mm).any(axis=1).all():
+        return None, "none"
+    if lengths_mm is not None:
+        return length_likelihood(lengths_mm, ranges_mm), "scale"
+    if lengths_px is None:
+        return None, "none"
+    shares = labels / np.maximum(labels.sum(axis=1) + other, 1e-12)[:, None]
+    relative = relative_likelihood(np.asarray(lengths_px, np.float64), ranges_mm, shares, insect)
+    return relative, "none" if relative is None else "relative"
 
 
 def _decide(
@@ -212,7 +261,7 @@ def _decide(
     other: np.ndarray,
     negatives: np.ndarray,
     insect: np.ndarray,
-    needed: np.ndarray,
+    needed: tuple[np.ndarray, float],
     orders: tuple[np.ndarray, np.ndarray],
 ) -> Scores:
     """Best label, runner-up and status; columns go back from the order of names to that of the prompt set."""
@@ -222,7 +271,9 @@ def _decide(
     best = labels.argmax(axis=1) if len(labels) else np.zeros(0, np.intp)
     top = np.take_along_axis(labels, best[:, None], axis=1)[:, 0]
     margin = top - np.partition(labels, -2, axis=1)[:, -2] if labels.shape[1] > 1 else top
-    status = np.where(insect < 0.5, BACKGROUND, np.where(top >= needed.astype(np.float32)[best], FOUND, OTHER))
+    least, least_insect = needed[0].astype(np.float32), np.float32(needed[1])
+    insect = insect.astype(np.float32)
+    status = np.where(insect < least_insect, BACKGROUND, np.where(top >= least[best], FOUND, OTHER))
     label_columns, negative_columns = np.empty_like(labels), np.empty(negatives.shape, np.float32)
     label_columns[:, by_name] = labels
     if len(negative_order):
@@ -232,7 +283,7 @@ def _decide(
         status=status.astype(np.int8),
         score=top,
         margin=margin,
-        insect=insect.astype(np.float32),
+        insect=insect,
         labels=label_columns,
         other=other.astype(np.float32),
         negatives=negative_columns,

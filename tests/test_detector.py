@@ -121,6 +121,18 @@ def test_the_scale_gives_lengths_in_millimetres() -> None:
     assert detections.photos[0].mm_per_pixel == 0.05
 
 
+def test_the_result_says_whether_length_was_evidence(detector: Detector) -> None:
+    prompts = PromptSet.of("a ladybird", "a whitefly", "an aphid")
+
+    def used(asked: PromptSet, **settings: object) -> object:
+        return Detector(detector.proposer, detector.encoder, **settings)(SAMPLE, asked).provenance["length"]
+
+    assert used(prompts) == "relative"
+    assert used(prompts, mm_per_pixel=0.045) == "scale"
+    assert used(prompts, relative_length=False) == "none"
+    assert used(PromptSet.of("a ladybird")) == "none"
+
+
 def test_a_flat_photo_has_no_detections(detector: Detector) -> None:
     detections = detector(np.full((300, 400, 3), 200, np.uint8), "an insect")
     assert len(detections) == 0

@@ -214,6 +214,7 @@ def test_length_is_no_evidence_where_range_or_scale_is_unknown():
 
 
 @given(st.floats(0.01, 200), st.floats(0.05, 50), st.floats(1, 4))
+@settings(deadline=None)
 def test_length_likelihood_is_one_inside_and_falls_outside(length, shortest, ratio):
     fit = length_likelihood(np.array([length, length * 1.1]), np.array([[shortest, shortest * ratio]]))[:, 0]
     assert ((fit > 0) & (fit <= 1)).all()
