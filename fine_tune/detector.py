@@ -27,7 +27,7 @@ from fine_tune.schedule import cosine_with_warmup, decay_groups
 from fine_tune.synthetic.scenes import PHOTO_KINDS
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
-SETTINGS = {"imgsz": 640, "tile": 640, "overlap": 128, "conf": 0.05, "iou": 0.55}
+SETTINGS = {"imgsz": 640, "tile": 640, "overlap": 128, "conf": 0.05, "iou": 0.55, "views": 2}
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,13 @@ class Regions:
         return Regions(self.boxes[chosen], self.objectness[chosen], outlines, self.notes)
 
     def placed(self, offset: Sequence[float] = (0, 0), scale: Sequence[float] = (1, 1)) -> Regions:
-        """The same regions where a point (x, y) of theirs lies at ``(x, y) * scale + offset``."""
+        """The same regions where a point (x, y) lies at ``(x, y) * scale + offset``; a scale of -1 mirrors."""
         by, shift = np.asarray(scale, np.float32), np.asarray(offset, np.float32)
         outlines = None
         if self.outlines is not None:
             outlines = tuple(None if o is None else (o * by + shift).astype(np.float32) for o in self.outlines)
-        return Regions(self.boxes * np.tile(by, 2) + np.tile(shift, 2), self.objectness, outlines, self.notes)
+        corners = np.sort(self.boxes.reshape(-1, 2, 2) * by + shift, axis=1)
+        return Regions(corners, self.objectness, outlines, self.notes)
 
     @classmethod
     def empty(cls, notes: tuple[str, ...] = ()) -> Regions:

@@ -1,7 +1,11 @@
-"""Merge boxes that mean the same thing: NMS and NMM by IoU or IoS. Part of step 1; evaluation uses its overlaps too."""
+"""Merge boxes that mean the same thing: NMS and NMM by IoU or IoS, fusion of views by weight. Part of step 1.
+
+Evaluation uses its overlaps too.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -171,6 +175,45 @@ def merge_regions(regions: Regions, method: Method = "nms", metric: Metric = "io
     if regions.outlines is not None:
         outlines = tuple(join_outlines([regions.outlines[i] for i in group]) for group in groups)
     return Regions(boxes, scores, outlines, regions.notes)
+
+
+def fuse_views(views: Sequence[Regions], threshold: float = 0.5) -> Regions:
+    """Regions of one picture, seen in one or several views, with those of one thing averaged; best objectness first.
+
+    Regions that overlap the best of them by more than `threshold` (IoU) are one thing. Its box is their average,
+    weighted by objectness. Its objectness is that of each view's best, summed, over the number of views: found by one
+    view of two, it counts half. Its outline is the best one's; where there are outlines, only each view's best region
+    is part of the average, so that box and outline still fit. Groups are formed as `nms` does, on the boxes as given,
+    where the paper compares with the running average.
+
+    Parameters
+    ----------
+    views : sequence of Regions
+        One or more, in pixels of one picture.
+    threshold : float
+        0 to 1.
+
+    References
+    ----------
+    Solovyev, Wang, Gabruseva: Weighted boxes fusion. Image and Vision Computing 107, 2021.
+    """
+    joined = Regions.concat(views)
+    count = len(joined)
+    order, owner = _greedy(joined.boxes, joined.objectness, threshold, "iou")
+    view = np.repeat(np.arange(len(views)), [len(part) for part in views])
+    weight = joined.objectness.astype(np.float64) + 1e-12  # so that an average exists where all weigh nothing
+    if joined.outlines is not None:
+        _, first = np.unique(np.stack([owner[order], view[order]]), axis=1, return_index=True)
+        weight[np.setdiff1d(order, order[first])] = 0
+    boxes, total, best = np.zeros((count, 4)), np.zeros((count, 1)), np.zeros((count, len(views)))
+    np.add.at(boxes, owner, joined.boxes * weight[:, None])
+    np.add.at(total, owner, weight[:, None])
+    np.maximum.at(best, (owner, view), joined.objectness)
+    objectness = best.mean(axis=1)
+    kept = order[owner[order] == order]
+    kept = kept[np.argsort(-objectness[kept], kind="stable")]
+    outlines = None if joined.outlines is None else tuple(joined.outlines[i] for i in kept)
+    return Regions(boxes[kept] / total[kept], objectness[kept], outlines, joined.notes)
 
 
 def _checked(boxes: np.ndarray) -> np.ndarray:

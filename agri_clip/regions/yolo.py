@@ -18,7 +18,7 @@ from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
 from agri_clip.regions.base import Regions
-from agri_clip.regions.merging import merge_regions
+from agri_clip.regions.merging import fuse_views, merge_regions
 from agri_clip.regions.tiling import propose_in_tiles
 from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, obtain_weights, read_settings
 
@@ -26,6 +26,8 @@ from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_
 MAX_CANDIDATES = 30_000
 # Inputs up to this side have fewer places than that (one for every 8, 16 and 32 pixels).
 SAFE_IMGSZ = 1208
+# Views of a slice by their number: the factors of x and y, -1 where mirrored.
+VIEWS = {1: ((1, 1),), 2: ((1, 1), (-1, 1)), 4: ((1, 1), (-1, 1), (1, -1), (-1, -1))}
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,16 @@ class YoloSettings:
     conf : float
         Least confidence of a region, 0 to 1. Low, because later steps reject what is no insect.
     iou : float
-        Of regions that overlap by more, only the best stays.
+        Regions that overlap by more are one: their boxes are averaged by `fuse_views`; of those with masks or turned
+        boxes, and where slices or scales overlap, the best stays.
     max_det : int
         Most regions that one slice may give; ultralytics' own default is 300. Where it is reached, the notes say so.
     scales : tuple of float
         Scales at which the photo is read, each in slices of its own: 1 is the photo as it is; smaller ones are for what
         is longer than `overlap` and give nothing shorter.
+    views : int
+        Views of each slice that the network sees, averaged: 1, 2 (also mirrored) or 4 (both also upside down). Takes
+        that many times as long. The confidence is the mean of all views, so what only one of two shows has half of it.
     calibration : tuple of float
         Slope and intercept that turn the log odds of the confidence into those of objectness; fitted on labelled photos
         they make it the share of such regions that show an insect. The default leaves the confidence as it is.
@@ -61,6 +67,7 @@ class YoloSettings:
     iou: float = 0.6
     max_det: int = 1000
     scales: tuple[float, ...] = (1.0,)
+    views: int = 1
     calibration: tuple[float, float] = (1.0, 0.0)
 
     def __post_init__(self) -> None:
@@ -73,6 +80,8 @@ class YoloSettings:
             raise AgriClipError(f"proposer settings conf {self.conf} and iou {self.iou} must be between 0 and 1")
         if 1.0 not in self.scales or not all(0 < scale <= 1 for scale in self.scales):
             raise AgriClipError(f"proposer setting scales {self.scales} must hold 1, and others between 0 and 1")
+        if self.views not in VIEWS:
+            raise AgriClipError(f"proposer setting views is {self.views}; use one of {', '.join(map(str, VIEWS))}")
         if len(self.calibration) != 2 or self.calibration[0] <= 0:
             raise AgriClipError(
                 f"proposer setting calibration {self.calibration} must be a slope above 0 and an intercept"
@@ -172,7 +181,31 @@ class YoloProposer:
         return model
 
     def _propose_tile(self, tile: np.ndarray) -> Regions:
-        """Run the network on one slice; regions in the slice's pixels."""
+        """Regions of one slice, in its pixels: of all its views, fused, with calibrated confidence."""
+        settings = self.settings
+        views, most = [], 0
+        for x, y in VIEWS[settings.views]:
+            found, count = self._propose_view(np.ascontiguousarray(tile[::y, ::x]))
+            views.append(found.placed((tile.shape[1] if x < 0 else 0, tile.shape[0] if y < 0 else 0), (x, y)))
+            most = max(most, count)
+        fused = fuse_views(views, settings.iou)
+        fused = fused[fused.objectness >= settings.conf]
+        notes = self._notes(most, len(fused))
+        fused = fused[: settings.max_det]
+        slope, intercept = settings.calibration
+        odds = logit(np.clip(fused.objectness.astype(np.float64), 1e-6, 1 - 1e-6))
+        return Regions(fused.boxes, expit(slope * odds + intercept), fused.outlines, notes)
+
+    def _propose_view(self, tile: np.ndarray) -> tuple[Regions, int]:
+        """Run the network on one view of a slice.
+
+        Returns
+        -------
+        Regions
+            In the view's pixels; objectness is the bare confidence.
+        int
+            How many the network gave, those whose mask is empty included.
+        """
         settings = self.settings
         shrink = min(1.0, settings.imgsz / max(tile.shape[:2]))
         if shrink < 1:  # area averaging keeps small insects that ultralytics' own bilinear shrinking would skip over
@@ -183,9 +216,9 @@ class YoloProposer:
         scale = np.array([tile.shape[1] / seen.shape[1], tile.shape[0] / seen.shape[0]], np.float32)
         result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]))
         found = result.obb if result.obb is not None else result.boxes
-        notes = self._notes(max(before_masks, 0 if found is None else len(found)))
+        count = max(before_masks, 0 if found is None else len(found))
         if found is None or not len(found):
-            return Regions.empty(notes)
+            return Regions.empty(), count
         boxes = found.xyxy.cpu().numpy().astype(np.float32) * np.tile(scale, 2)
         boxes = np.clip(boxes, 0, np.tile([tile.shape[1], tile.shape[0]], 2))
         outlines: tuple[np.ndarray | None, ...] | None = None
@@ -193,21 +226,24 @@ class YoloProposer:
             outlines = tuple(corners * scale for corners in found.xyxyxyxy.cpu().numpy())
         elif result.masks is not None:
             outlines = tuple((o * scale).astype(np.float32) if len(o) >= 3 else None for o in result.masks.xy)
-        slope, intercept = settings.calibration
-        odds = logit(np.clip(found.conf.cpu().numpy().astype(np.float64), 1e-6, 1 - 1e-6))
-        return Regions(boxes, expit(slope * odds + intercept), outlines, notes)
+        return Regions(boxes, found.conf.cpu().numpy(), outlines), count
+
+    @property
+    def _has_outlines(self) -> bool:
+        return self._model.task in {"segment", "obb"}
 
     def _predict(self, bgr: np.ndarray) -> tuple[Any, int]:
         """ultralytics' result for one picture, and how many regions there were before empty masks went.
 
-        One picture at a time: its NMS gives up after a time limit, but only between the pictures of a batch.
+        One picture at a time: its NMS gives up after a time limit, but only between the pictures of a batch. It is told
+        to drop nothing where boxes will be averaged; masks are too costly for that.
         """
         settings = self.settings
         options: dict[str, Any] = {
             "imgsz": settings.imgsz,
-            "conf": settings.conf,
-            "iou": settings.iou,
-            "max_det": settings.max_det,
+            "conf": settings.conf / settings.views,
+            "iou": settings.iou if self._has_outlines else 1.0,
+            "max_det": settings.max_det if self._has_outlines else MAX_CANDIDATES,
             "agnostic_nms": True,
             "retina_masks": True,
             "device": str(choose_device(self.device)),
@@ -223,18 +259,18 @@ class YoloProposer:
         counts = getattr(self._model.predictor, "counts", [])
         return result, counts[-1] if counts else 0
 
-    def _notes(self, count: int) -> tuple[str, ...]:
-        """What a user must know of the caps that one slice met."""
+    def _notes(self, given: int, fused: int) -> tuple[str, ...]:
+        """What a user must know of the caps that one slice met: regions that the network gave, and what they became."""
         notes = []
         cap = self.settings.max_det
         net = getattr(self._model.model, "model", None)
         queries = getattr(net[-1], "num_queries", None) if net is not None else None
-        if queries is not None and queries < cap and count >= queries:
+        if queries is not None and queries < cap and given >= queries:
             notes.append(
                 f"{self.name} can give {queries} regions of one slice at most and reached that; some may be missing "
                 "(smaller tiles give it more slices)"
             )
-        elif count >= cap:
+        elif fused >= cap or (self._has_outlines and given >= cap):
             notes.append(
                 f"{self.name} reached its cap of {cap} regions in one slice; some may be missing "
                 "(raise max_det or conf, or use smaller tiles)"

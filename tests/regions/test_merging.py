@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agri_clip.regions.base import Regions
-from agri_clip.regions.merging import merge_regions, nmm, nms, overlap_matrix, overlapping_pairs
+from agri_clip.regions.merging import fuse_views, merge_regions, nmm, nms, overlap_matrix, overlapping_pairs
 
 # A coarse grid and few score levels, so that ties, duplicates, touching and empty boxes are common.
 corner = st.integers(0, 6)
@@ -156,7 +156,49 @@ def test_outlines_in_pieces_become_their_hull():
     assert outline.max(0).tolist() == [30, 10]
 
 
+def test_what_two_views_show_is_averaged_and_what_one_shows_counts_half():
+    plain = Regions(np.array([[0, 0, 10, 10], [50, 50, 60, 60]]), np.array([0.9, 0.8]), notes=("a note",))
+    mirrored = Regions(np.array([[0, 0, 10, 13]]), np.array([0.3]))
+    fused = fuse_views([plain, mirrored], 0.5)
+    assert fused.boxes == pytest.approx(np.array([[0, 0, 10, 10.75], [50, 50, 60, 60]]))  # 10 and 13 weighed 3 to 1
+    assert fused.objectness.tolist() == pytest.approx([0.6, 0.4])
+    assert fused.notes == ("a note",)
+
+
+def test_what_one_view_shows_twice_moves_the_box_but_counts_once():
+    twice = Regions(np.array([[0, 0, 10, 10], [0, 0, 10, 13]]), np.array([0.9, 0.3]))
+    fused = fuse_views([twice], 0.5)
+    assert fused.boxes == pytest.approx(np.array([[0, 0, 10, 10.75]]))
+    assert fused.objectness.tolist() == pytest.approx([0.9])
+
+
+def test_with_outlines_a_box_is_the_average_of_the_views_best_and_keeps_the_best_outline():
+    one = Regions(
+        np.array([[0, 0, 10, 10], [2, 0, 12, 10]]), np.array([0.8, 0.7]), (square(0, 0, 10), square(2, 0, 10))
+    )
+    other = Regions(np.array([[1, 0, 11, 10]]), np.array([0.8]), (square(1, 0, 10),))
+    alone, both = fuse_views([one], 0.5), fuse_views([one, other], 0.5)
+    assert alone.boxes.tolist() == [[0, 0, 10, 10]]
+    assert both.boxes == pytest.approx(np.array([[0.5, 0, 10.5, 10]]))
+    assert np.array_equal(both.outlines[0], square(0, 0, 10))
+
+
+@given(crowd, threshold, st.integers(1, 4))
+@settings(deadline=None, max_examples=80)
+def test_views_that_agree_give_what_one_of_them_gives(items, threshold, count):
+    one = Regions(*items)
+    alone, agreed = fuse_views([one], threshold), fuse_views([one] * count, threshold)
+    if threshold < 1:
+        np.testing.assert_allclose(agreed.boxes, alone.boxes, atol=1e-5)
+        np.testing.assert_allclose(agreed.objectness, alone.objectness, atol=1e-6)
+    assert sorted(alone.objectness.tolist(), reverse=True) == alone.objectness.tolist()
+    assert alone.objectness.tolist() == pytest.approx(
+        one.objectness[nms(one.boxes, one.objectness, threshold)].tolist()
+    )
+
+
 def test_no_regions_merge_to_none():
+    assert len(fuse_views([Regions.empty(), Regions.empty()])) == 0
     assert len(merge_regions(Regions.empty(("n",)), "nms")) == len(merge_regions(Regions.empty(), "nmm")) == 0
     assert merge_regions(Regions.empty(("n",)), "nmm").notes == ("n",)
 

@@ -179,6 +179,42 @@ def test_oriented_boxes_come_with_their_corners(folder):
     assert all(o.shape == (4, 2) for o in regions.outlines)
 
 
+@pytest.fixture(scope="module")
+def oriented(folder: Path) -> Path:
+    return save_model_folder(untrained("yolo11n-obb.yaml"), folder / "turned")
+
+
+@pytest.mark.parametrize("model", ["detector", "segmenter", "oriented"])
+@pytest.mark.parametrize(("views", "flip"), [(2, (-1, 1)), (4, (1, -1)), (4, (-1, -1))])
+def test_in_all_views_a_mirrored_photo_gives_the_same_regions_mirrored(request, model, views, flip):
+    proposer = YoloProposer(
+        request.getfixturevalue(model), device="cpu", imgsz=96, conf=0.01, max_det=1000, views=views
+    )
+    pixels = photo(96, 80).pixels
+    seen = proposer.propose_pixels(pixels)
+    mirrored = proposer.propose_pixels(np.ascontiguousarray(pixels[:: flip[1], :: flip[0]]))
+    back = mirrored.placed((96 if flip[0] < 0 else 0, 80 if flip[1] < 0 else 0), flip)
+    assert len(seen)
+    assert inside(seen.boxes, 96, 80)
+    np.testing.assert_allclose(np.sort(seen.objectness), np.sort(back.objectness), atol=1e-4)
+    for regions in (seen, back):
+        assert regions.outlines is None or len(regions.outlines) == len(regions)
+    nearest = np.abs(seen.boxes[:, None] - back.boxes[None]).max(axis=2).min(axis=1)
+    assert (nearest < 0.1).all()
+
+
+def test_boxes_of_one_thing_are_averaged_and_few_views_are_less_sure(detector):
+    settings = {"device": "cpu", "imgsz": 96, "conf": 0.01}
+    every = YoloProposer(detector, iou=1.0, **settings).propose(photo(96, 80))
+    once = YoloProposer(detector, iou=0.5, **settings).propose(photo(96, 80))
+    known = {tuple(box) for box in every.boxes.round(3)}
+    assert len(once) < len(every)
+    assert any(tuple(box) not in known for box in once.boxes.round(3))
+    assert once.objectness.max() == pytest.approx(every.objectness.max())
+    four = YoloProposer(detector, iou=0.5, views=4, **settings).propose(photo(96, 80))
+    assert four.objectness.max() <= every.objectness.max() + 1e-6
+
+
 def test_a_model_that_needs_words_says_what_is_missing(folder):
     ultralytics.YOLOE("yoloe-11s-seg.yaml").save(folder / "yoloe-11s-seg.pt")
     with pytest.raises(ModelError, match=r"CLIP package.*prompt-free"):
@@ -244,6 +280,7 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
         {"confidence": 0.2},
         {"scales": (0.5,)},
         {"scales": (1.0, 0.0)},
+        {"views": 3},
     ],
 )
 def test_settings_that_make_no_sense_are_refused(detector, wrong):
