@@ -18,7 +18,7 @@ from agri_clip.scoring import OBJECTNESS_WEIGHT, THRESHOLD
 from agri_clip.thresholds import FittedThresholds, pair_of, read_table, threshold_for, write_row
 
 #: Probability of an insect of the regions that `Row` gives.
-INSECT = np.array([0.9, 0.6, 0.4, 0.2])
+INSECT = np.array([0.9, 0.64, 0.4, 0.2])
 
 
 class Row:

@@ -25,9 +25,10 @@ def labelled(seed: int, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 def test_a_threshold_has_the_precision_that_made_the_labels() -> None:
     fitted = fit_thresholds(*labelled(0, 200_000))
-    # The mean of the square from t to 1 is (1 + t + t^2) / 3.
+    # The mean of the square from t to 1 is (1 + t + t^2) / 3. A threshold stands where the fitted function next steps
+    # up, so the precision may be somewhat higher than asked for, and lower only by chance.
     for level, threshold in fitted.items():
-        assert (1 + threshold + threshold**2) / 3 == pytest.approx(level, abs=0.01)
+        assert level - 0.005 < (1 + threshold + threshold**2) / 3 < level + 0.03
     assert list(fitted) == list(LEVELS)
 
 
