@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from agri_clip import defaults
 from agri_clip.errors import AgriClipError, AgriClipWarning
 
 if TYPE_CHECKING:
@@ -143,8 +144,8 @@ def detect(
     prompts: PromptFile = None,
     negative: Negatives = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and tables.")] = Path("results"),
-    encoder: EncoderName = "builtin",
-    proposer: ProposerName = "contrast",
+    encoder: EncoderName = defaults.ENCODER,
+    proposer: ProposerName = defaults.PROPOSER,
     device: Device = None,
     threshold: Threshold = None,
     precision: Precision = None,
@@ -216,8 +217,8 @@ def prompts_test(
     prompt: Prompts = None,
     prompts: PromptFile = None,
     negative: Negatives = None,
-    encoder: EncoderName = "builtin",
-    proposer: ProposerName = "contrast",
+    encoder: EncoderName = defaults.ENCODER,
+    proposer: ProposerName = defaults.PROPOSER,
     device: Device = None,
     top: Annotated[int, typer.Option(help="Regions to list for each photo, the most certain first.")] = 20,
     alike: Annotated[float, typer.Option(min=-1, max=1, help="Prompts with a higher cosine mean the same.")] = 0.9,
@@ -295,8 +296,8 @@ def evaluate(
     ignore_unmatched: Annotated[
         bool, typer.Option("--ignore-unmatched", help="For sets in which only some species are labelled.")
     ] = False,
-    encoder: EncoderName = "builtin",
-    proposer: ProposerName = "contrast",
+    encoder: EncoderName = defaults.ENCODER,
+    proposer: ProposerName = defaults.PROPOSER,
     device: Device = None,
     threshold: Threshold = None,
     context: Context = None,

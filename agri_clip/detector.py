@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from agri_clip import defaults
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
@@ -121,14 +122,14 @@ class Detector:
 
     Examples
     --------
-    >>> detector = Detector(proposer="contrast", encoder="builtin")
+    >>> detector = Detector()
     >>> detector("trap.jpg", PromptSet.of("a green aphid")).to_pandas()  # doctest: +SKIP
     """
 
     def __init__(
         self,
-        proposer: str | Proposer = "contrast",
-        encoder: str | Encoder = "builtin",
+        proposer: str | Proposer = defaults.PROPOSER,
+        encoder: str | Encoder = defaults.ENCODER,
         *,
         device: str | None = None,
         settings: Settings | None = None,

@@ -17,6 +17,7 @@ from typing import Annotated
 
 import typer
 
+from agri_clip import defaults
 from agri_clip.detector import Detector
 from agri_clip.photo import find_photos, read_photo
 from agri_clip.prompts import PromptSet
@@ -49,8 +50,8 @@ def pipeline_time(detector: Detector, paths: list[Path], prompts: PromptSet) -> 
 
 def main(
     photos: Annotated[Path, typer.Option(help="Folder of photos.")] = SAMPLES,
-    proposer: Annotated[str, typer.Option(help="As in `agri-clip detect`.")] = "contrast",
-    encoder: Annotated[str, typer.Option(help="As in `agri-clip detect`.")] = "builtin",
+    proposer: Annotated[str, typer.Option(help="As in `agri-clip detect`.")] = defaults.PROPOSER,
+    encoder: Annotated[str, typer.Option(help="As in `agri-clip detect`.")] = defaults.ENCODER,
     repeats: Annotated[int, typer.Option(min=1, help="Pairs of runs; the median ratio is printed.")] = 5,
     json_out: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
 ) -> None:
