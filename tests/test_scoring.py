@@ -305,6 +305,7 @@ def test_a_higher_temperature_makes_scores_less_sure():
 def test_combining_is_the_mean_of_log_odds():
     np.testing.assert_allclose(combine(np.array([0.9, 0.2]), np.array([0.9, 0.8]), 0.5), [0.9, 0.5])
     np.testing.assert_allclose(combine(np.array([0.7]), np.array([0.1]), 0.0), [0.7])
+    np.testing.assert_allclose(combine(np.array([0.5]), np.array([0.5]), 0.5, np.log(3)), [0.75])
     assert np.isfinite(combine(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.5)).all()
 
 

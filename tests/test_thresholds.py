@@ -14,7 +14,7 @@ from agri_clip.detections import BACKGROUND, FOUND, OTHER
 from agri_clip.errors import AgriClipError, DataError
 from agri_clip.prompts import Target
 from agri_clip.regions.base import Regions
-from agri_clip.scoring import OBJECTNESS_WEIGHT, THRESHOLD
+from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, THRESHOLD
 from agri_clip.thresholds import FittedThresholds, pair_of, read_table, threshold_for, write_row
 
 #: Probability of an insect of the regions that `Row` gives.
@@ -28,7 +28,7 @@ class Row:
 
     def propose(self, photo: object) -> Regions:  # noqa: ARG002
         corners = np.array([[40 * i, 0] for i in range(4)], np.float32)
-        objectness = expit(logit(INSECT) / OBJECTNESS_WEIGHT)
+        objectness = expit((logit(INSECT) - PRIOR) / OBJECTNESS_WEIGHT)
         return Regions(np.concatenate([corners, corners + 20], axis=1), objectness.astype(np.float32))
 
 
