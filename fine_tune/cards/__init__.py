@@ -64,7 +64,7 @@ def builtin_values(measured: Record) -> dict[str, str]:
     naming, blur = figures["naming"], figures["blur"]
     return {
         **{name: _number(recipe[name]) for name in ("crops", "steps", "batch", "captioned", "seed")},
-        "real_share": f"{recipe['real_share']:.0%}",
+        "real_share": f"{100 * recipe['real_share']:.0f} %",
         "size": _megabytes(BUILTIN / "model.safetensors"),
         "parameters": f"{record['parameters'] / 1e6:.1f}",
         "samples": _number(record["samples_seen"]),
@@ -98,6 +98,7 @@ def detector_values(measured: Record) -> dict[str, str]:
         **{name: _figure(real[name]) for name in ("ap50", "recall_best", "recall")},
         "boxes": f"{real['boxes_per_insect']['value']:.1f}",
         "ap50_rendered": _figure(figures["rendered"]["ap50"]),
+        "note": f"\n{record['note']}" if "note" in record else "",
         "unseen": _unseen(measured, record),
         "kinds": "".join(f"| AP50, rendered, {kind} | {_figure(figure)} |\n" for kind, figure in kinds.items()),
     }
