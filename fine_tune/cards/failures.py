@@ -59,12 +59,12 @@ def naming_failures(
     pen = ImageDraw.Draw(sheet)
     for line, (share, group, wrong) in enumerate(rows):
         top = line * (CELL + WORDS)
-        draw_text(pen, (4, top + CELL / 2 - 16), group, 15, "black")
-        draw_text(pen, (4, top + CELL / 2 + 4), f"{share:.0%} misnamed", 13, "#555555")
+        draw_text(pen, (4, top + CELL / 2 - 10), group, 15, "black")
+        draw_text(pen, (4, top + CELL / 2 + 12), f"{share:.0%} misnamed", 13, "#555555")
         for column, (pixels, name) in enumerate(wrong):
             left = label + column * (CELL + 4)
             sheet.paste(Image.fromarray(pixels), (left, top))
-            draw_text(pen, (left, top + CELL + 1), name, 12, "black")
+            draw_text(pen, (left, top + CELL + WORDS / 2), name, 12, "black")
     return np.asarray(sheet)
 
 
@@ -106,5 +106,5 @@ def _mark(pixels: np.ndarray, missed: np.ndarray, false: np.ndarray) -> np.ndarr
 def _titled(pixels: np.ndarray, title: str) -> np.ndarray:
     sheet = Image.new("RGB", (pixels.shape[1], pixels.shape[0] + WORDS + 4), "white")
     sheet.paste(Image.fromarray(pixels), (0, WORDS + 4))
-    draw_text(ImageDraw.Draw(sheet), (4, 2), title, 14, "black")
+    draw_text(ImageDraw.Draw(sheet), (4, WORDS / 2 + 2), title, 14, "black")
     return np.asarray(sheet)
