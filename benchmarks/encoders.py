@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.prompts import PromptSet
-from agri_clip.prompts.templates import with_article
 from agri_clip.scoring import embed_prompts, score
 from benchmarks.intervals import auroc, mean_over, with_interval
+from fine_tune.bank import group_prompts
 from fine_tune.crops import read_annotated, sample_backgrounds
 from fine_tune.pool import render_pool
 from fine_tune.synthetic import GROUP_NAMES, NONE
 from fine_tune.synthetic.attributes import PHRASES, values_of
+from fine_tune.synthetic.camera import lose_detail
 
 #: Side of the crops before the encoder's own processor, pixels.
 SIDE = 72
@@ -125,17 +125,6 @@ def _attribute_facts(crops: Crops, attribute: str) -> dict[str, Any]:
     }
 
 
-def group_prompts() -> PromptSet:
-    """One target a group: its name alone, without the catalogue's words, and the default negatives."""
-    return PromptSet.model_validate(
-        {
-            "name": "groups",
-            "targets": [{"name": name, "phrasings": [with_article(name)]} for name in GROUP_NAMES],
-            "negatives": [negative.model_dump() for negative in PromptSet.of("an insect").negatives],
-        }
-    )
-
-
 def measure_encoder(encoder: str | Encoder, rendered: Crops, real: Crops | None = None) -> dict[str, Any]:
     """All figures of one encoder.
 
@@ -161,7 +150,7 @@ def measure_encoder(encoder: str | Encoder, rendered: Crops, real: Crops | None 
     names = embed_prompts(encoder, group_prompts(), others=()).vectors[: len(GROUP_NAMES)]
     plain = encoder.encode_images(list(rendered.insects))
     turned = encode_views(encoder, list(rendered.insects), VIEWS)
-    blurred = encoder.encode_images([shrink_and_return(crop) for crop in rendered.insects])
+    blurred = encoder.encode_images([lose_detail(crop, BLURRED_SIDE) for crop in rendered.insects])
     named = (plain @ names.T).argmax(axis=1)
     figures: dict[str, Any] = {
         "fingerprint": encoder.fingerprint,
@@ -245,12 +234,6 @@ def insect_or_not(encoder: Encoder, crops: Crops) -> dict[str, Any]:
         score(encoder.encode_images(list(part)), prompts).insect for part in (crops.insects, crops.backgrounds)
     )
     return with_interval(auroc(insects, backgrounds, crops.insect_unit, crops.background_unit), crops.units)
-
-
-def shrink_and_return(crop: np.ndarray) -> np.ndarray:
-    """A crop at `BLURRED_SIDE` pixels, brought back to its size."""
-    small = cv2.resize(crop, (BLURRED_SIDE, BLURRED_SIDE), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_CUBIC))
 
 
 def blur_figures(vectors: np.ndarray, names: np.ndarray, groups: np.ndarray) -> dict[str, Any]:

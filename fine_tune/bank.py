@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agri_clip.prompts import PromptSet, Target
+from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.templates import TEMPLATES, with_article
 from fine_tune.pool import CropPool
 from fine_tune.synthetic.attributes import PHRASES, values_of
@@ -46,6 +48,12 @@ def draw_bank(rng: np.random.Generator) -> list[str]:
     asked = chain.from_iterable(phrases.values() for phrases in PHRASES.values())
     template = one(TEMPLATES + MORE_TEMPLATES)
     return [template.format(x) for x in (*names, one(GENERIC), *map(one, NOTHING.values()), *asked)]
+
+
+def group_prompts() -> PromptSet:
+    """One target a group: its name alone, without the catalogue's words, and the default negatives."""
+    targets = tuple(Target(name=name, phrasings=(with_article(name),)) for name in GROUP_NAMES)
+    return PromptSet(name="groups", targets=targets, negatives=DEFAULT_NEGATIVES)
 
 
 @lru_cache(maxsize=1)

@@ -65,8 +65,10 @@ class RealCrops:
     background_captions: tuple[tuple[str, ...], ...]
 
 
-def read_annotated(coco: Path, images: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def read_annotated(coco: Path, images: Path, most: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield pixels (h, w, 3) and labelled boxes (n, 4) xyxy of each photo of a COCO file, in raw pixel order.
+
+    Where `most` is given, every k-th photo, with k such that there are about so many, never fewer.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def read_annotated(coco: Path, images: Path) -> Iterator[tuple[np.ndarray, np.nd
             boxes[annotation["image_id"]].append([x, y, x + w, y + h])
     except (OSError, ValueError, KeyError) as error:
         raise DataError(f"{coco}: not a COCO file of boxes ({error}); give one with images and annotations") from error
-    for image in data["images"]:
+    for image in data["images"][:: 1 if most is None else max(1, len(data["images"]) // most)]:
         photo = read_photo(images / image["file_name"], exif_orientation=False, read_codes=False)
         yield photo.pixels, np.array(boxes[image["id"]], np.float32).reshape(-1, 4)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_tile
-from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 from fine_tune.synthetic.scenes import PHOTO_KINDS
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
@@ -213,11 +212,8 @@ class Trainer:
         recipe, losses = self.recipe, []
         opening = int(np.ceil(recipe.left_out_until * recipe.steps))
         started = time.perf_counter() - self.seconds
-        with (self.out / "log.csv").open("a", encoding="utf-8") as log, ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self.tiles.__getitem__, self.step)
-            while self.step < recipe.steps:
-                batch = following.result()
-                following = ahead.submit(self.tiles.__getitem__, self.step + 1)
+        with (self.out / "log.csv").open("a", encoding="utf-8") as log:
+            for batch in made_ahead(self.tiles, self.step, recipe.steps):
                 losses.append(self.train_step(batch))
                 self.seconds = time.perf_counter() - started
                 if self.step == opening and recipe.left_out:

@@ -92,7 +92,7 @@ def calibrate(folder: Path, *sets: Sequence[LabelledPhoto]) -> tuple[float, floa
 def main(
     folder: Annotated[Path, typer.Argument(help="Model folder of a detector.")],
     photos: Annotated[Path | None, typer.Option(help="Folder with train.json (COCO) and images/.")] = None,
-    real: Annotated[int, typer.Option(min=1, help="Real photos, evenly spaced.")] = 32,
+    real: Annotated[int, typer.Option(min=1, help="Real photos, about so many.")] = 32,
     rendered: Annotated[int, typer.Option(min=1, help="Rendered photos, of every kind of ground in turn.")] = 96,
     seed: Annotated[int, typer.Option(help="Of the rendered photos, in the validation split.")] = 0,
 ) -> None:
@@ -100,8 +100,7 @@ def main(
     drawn = [render_photo("validation", seed, number) for number in range(rendered)]
     sets = [[LabelledPhoto(p.pixels, p.boxes.astype(np.float32), p.kind, real=False) for p in drawn]]
     if photos is not None:
-        labelled = read_real(photos / "train.json", photos / "images")
-        sets.append(labelled[:: max(1, len(labelled) // real)])
+        sets.append(read_real(photos / "train.json", photos / "images", most=real))
     slope, intercept = calibrate(folder, *sets)
     typer.echo(f"{folder}: slope {slope:.3f}, intercept {intercept:.3f}")
 

@@ -138,12 +138,12 @@ def read_rendered(folder: Path, count: int) -> list[LabelledPhoto]:
     return photos
 
 
-def read_real(coco: Path, images: Path, kind: str = "yellow") -> list[LabelledPhoto]:
-    """Read the labelled photos of a COCO file, all of one kind of ground.
+def read_real(coco: Path, images: Path, kind: str = "yellow", most: int | None = None) -> list[LabelledPhoto]:
+    """Read the labelled photos of a COCO file, all of one kind of ground; with `most`, about so many, evenly spaced.
 
     Raises
     ------
     DataError
         The COCO file cannot be read.
     """
-    return [LabelledPhoto(pixels, boxes, kind, real=True) for pixels, boxes in read_annotated(coco, images)]
+    return [LabelledPhoto(pixels, boxes, kind, real=True) for pixels, boxes in read_annotated(coco, images, most)]

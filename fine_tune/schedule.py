@@ -1,11 +1,32 @@
-"""Optimiser habits that every training here shares: which weights decay, and how the learning rate moves."""
+"""What every training here shares: which weights decay, how the learning rate moves, batches made ahead."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
 
 from torch import nn
+
+Batch = TypeVar("Batch", covariant=True)
+
+
+class Batches(Protocol[Batch]):
+    """Batches by the number of their step."""
+
+    def __getitem__(self, step: int) -> Batch: ...
+
+
+def made_ahead(batches: Batches[Batch], first: int, end: int) -> Iterator[Batch]:
+    """The batches of steps `first` to `end` (excluded); while one is in use, a thread makes the next."""
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(batches.__getitem__, first)
+        for step in range(first, end):
+            batch = following.result()
+            if step + 1 < end:
+                following = ahead.submit(batches.__getitem__, step + 1)
+            yield batch
 
 
 def cosine_with_warmup(step: int, warmup: int, steps: int) -> float:

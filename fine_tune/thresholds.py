@@ -162,7 +162,7 @@ def main(
     proposer: Annotated[str, typer.Option(help="Proposer: a name of `agri-clip models`, or a file.")],
     encoder: Annotated[str, typer.Option(help="Encoder: a name of `agri-clip models`, or a folder.")],
     photos: Annotated[Path | None, typer.Option(help="Folder with train.json (COCO) and images/.")] = None,
-    real: Annotated[int, typer.Option(min=1, help="Photos of train.json, evenly spaced.")] = 40,
+    real: Annotated[int, typer.Option(min=1, help="Photos of train.json, about so many.")] = 40,
     rendered: Annotated[int, typer.Option(help="Rendered photos.")] = 160,
     seed: Annotated[int, typer.Option(help="Of the rendered photos.")] = 0,
     device: Annotated[str | None, typer.Option(help="cuda, mps or cpu; chosen by itself where left out.")] = None,
@@ -171,8 +171,7 @@ def main(
     """Fit the thresholds of a pair of models and put them into the table."""
     sources: dict[str, Iterable[Labelled]] = {"rendered": rendered_photos(rendered, seed)}
     if photos is not None:
-        labelled = list(read_annotated(photos / "train.json", photos / "images"))
-        sources["real"] = labelled[:: max(1, len(labelled) // real)]
+        sources["real"] = read_annotated(photos / "train.json", photos / "images", most=real)
     row, lines = fit_pair(Detector(proposer=proposer, encoder=encoder, device=device), sources)
     write_row(row, out)
     typer.echo("\n".join([*lines, f"{len(row.thresholds)} levels for {row.proposer} are in {out}"]))

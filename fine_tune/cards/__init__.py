@@ -65,11 +65,8 @@ def builtin_values(measured: Record) -> dict[str, str]:
     return {
         **{name: _number(recipe[name]) for name in ("crops", "steps", "batch", "captioned", "seed")},
         "real_share": f"{100 * recipe['real_share']:.0f} %",
-        "size": _megabytes(BUILTIN / "model.safetensors"),
-        "parameters": f"{record['parameters'] / 1e6:.1f}",
+        **_of_any_model(record, BUILTIN),
         "samples": _number(record["samples_seen"]),
-        "minutes": str(round(record["seconds"] / 60)),
-        "real_insects": _number(record["real_insects"]),
         "real_backgrounds": _number(record["real_backgrounds"]),
         **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common", "common_views")},
         **{name: _figure(figure) for name, figure in figures["attributes"].items()},
@@ -89,18 +86,25 @@ def detector_values(measured: Record) -> dict[str, str]:
     return {
         **{name: _number(recipe[name]) for name in ("photos", "tile")},
         "left_out": ", ".join(recipe["left_out"]),
-        "size": _megabytes(DETECTOR / "model.safetensors"),
-        "parameters": f"{record['parameters'] / 1e6:.1f}",
+        **_of_any_model(record, DETECTOR),
         "tiles": _number(record["tiles_seen"]),
-        "minutes": str(round(record["seconds"] / 60)),
         "real_photos": _number(record["real_photos"]),
-        "real_insects": _number(record["real_insects"]),
         **{name: _figure(real[name]) for name in ("ap50", "recall_best", "recall")},
         "boxes": f"{real['boxes_per_insect']['value']:.1f}",
         "ap50_rendered": _figure(figures["rendered"]["ap50"]),
         "note": f"\n{record['note']}" if "note" in record else "",
         "unseen": _unseen(measured, record),
         "kinds": "".join(f"| AP50, rendered, {kind} | {_figure(figure)} |\n" for kind, figure in kinds.items()),
+    }
+
+
+def _of_any_model(record: Record, folder: Path) -> dict[str, str]:
+    """What both cards say of a training run and of the folder that it filled."""
+    return {
+        "size": f"{(folder / 'model.safetensors').stat().st_size / 1e6:.1f}",
+        "parameters": f"{record['parameters'] / 1e6:.1f}",
+        "minutes": str(round(record["seconds"] / 60)),
+        "real_insects": _number(record["real_insects"]),
     }
 
 
@@ -124,7 +128,3 @@ def _figure(figure: Record, digits: int = 3) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,}"
-
-
-def _megabytes(file: Path) -> str:
-    return f"{file.stat().st_size / 1e6:.1f}"

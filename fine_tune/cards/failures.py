@@ -11,8 +11,9 @@ from PIL import Image, ImageDraw
 from agri_clip.encoders import Encoder
 from agri_clip.exports.fonts import draw_text
 from agri_clip.matching import match_boxes
-from agri_clip.prompts.templates import TEMPLATES, with_article
 from agri_clip.regions.yolo import YoloProposer
+from agri_clip.scoring import LabelVectors, embed_prompts
+from fine_tune.bank import group_prompts
 from fine_tune.detector_photos import render_photo
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 from fine_tune.synthetic.scenes import PHOTO_KINDS
@@ -23,12 +24,10 @@ CELL, WORDS = 96, 18
 MISSED, FALSE = (215, 40, 40), (30, 90, 220)
 
 
-def name_crops(encoder: Encoder, crops: Sequence[np.ndarray]) -> list[str]:
-    """The group that each crop is taken for, from bare names in the default templates."""
-    texts = [template.format(with_article(name)) for name in GROUP_NAMES for template in TEMPLATES]
-    names = encoder.encode_texts(texts).reshape(len(GROUP_NAMES), len(TEMPLATES), -1).mean(axis=1)
-    names /= np.linalg.norm(names, axis=1, keepdims=True)
-    return [GROUP_NAMES[i] for i in (encoder.encode_images(crops) @ names.T).argmax(axis=1)]
+def name_crops(names: LabelVectors, encoder: Encoder, crops: Sequence[np.ndarray]) -> list[str]:
+    """The label of a prompt set that each crop's vector is nearest to."""
+    nearest = (encoder.encode_images(crops) @ names.vectors[: len(names.labels)].T).argmax(axis=1)
+    return [names.labels[i] for i in nearest]
 
 
 def naming_failures(
@@ -48,10 +47,11 @@ def naming_failures(
     ndarray, shape (h, w, 3), uint8
         RGB.
     """
+    names = embed_prompts(encoder, group_prompts(), others=())
     rows: list[tuple[float, str, list[tuple[np.ndarray, str]]]] = []
     for number, group in enumerate(GROUP_NAMES):
         crops = [render_crop(split_rng("held-out", seed, number * tried + i), group, CELL).pixels for i in range(tried)]
-        wrong = [(c, name) for c, name in zip(crops, name_crops(encoder, crops), strict=True) if name != group]
+        wrong = [(c, name) for c, name in zip(crops, name_crops(names, encoder, crops), strict=True) if name != group]
         rows.append((len(wrong) / tried, group, wrong[:columns]))
     rows = sorted(rows, key=lambda row: -row[0])[:groups]
     label = 150

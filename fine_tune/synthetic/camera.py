@@ -74,3 +74,9 @@ def photograph(rng: np.random.Generator, scene: np.ndarray, shot: Shot, side_fac
         way = cv2.INTER_AREA if side > size else int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
         image = cv2.resize(image, (size, size), interpolation=way)
     return image
+
+
+def lose_detail(crop: np.ndarray, side: int) -> np.ndarray:
+    """Shrink a square crop to `side` pixels and enlarge it again: what is left of an insect far from the camera."""
+    small = cv2.resize(np.ascontiguousarray(crop), (side, side), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_CUBIC))

@@ -15,12 +15,23 @@ from fine_tune.synthetic.groups import GROUPS, NONE, Species
 _GENERIC = ("insect", "bug", "small insect", "pest", "tiny creature", "arthropod", "specimen", "animal")
 #: What people call several groups together.
 _WIDER = {
-    "beetle": (
-        *("leaf beetle", "flea beetle", "weevil", "ladybird", "click beetle", "ground beetle", "rove beetle"),
-        *("chafer", "bark beetle"),
+    "beetle": frozenset(
+        {
+            "leaf beetle",
+            "flea beetle",
+            "weevil",
+            "ladybird",
+            "click beetle",
+            "ground beetle",
+            "rove beetle",
+            "chafer",
+            "bark beetle",
+        }
     ),
-    "fly": (*("house fly", "fruit fly", "leafminer fly", "hoverfly", "fungus gnat", "midge", "crane fly", "mosquito"),),
-    "true bug": ("plant bug", "stink bug"),
+    "fly": frozenset(
+        ["house fly", "fruit fly", "leafminer fly", "hoverfly", "fungus gnat", "midge", "crane fly", "mosquito"]
+    ),
+    "true bug": frozenset(["plant bug", "stink bug"]),
 }
 _FRAMES = (
     "{x}",

@@ -4,17 +4,18 @@ import numpy as np
 import pytest
 
 from benchmarks.encoders import (
+    BLURRED_SIDE,
     COMMON_GROUPS,
     Crops,
     describe_sets,
     measure_encoder,
     real_crops,
     rendered_crops,
-    shrink_and_return,
 )
 from fine_tune.crops import cut_real_crops
 from fine_tune.synthetic import GROUP_NAMES
 from fine_tune.synthetic.attributes import PHRASES
+from fine_tune.synthetic.camera import lose_detail
 from tests.benchmarks.known import GROUP_PLACES, INSECT, NEGATIVE, PHRASE_PLACES, KnownEncoder, crop_of
 
 #: What is shown, what the encoder takes it for, and the colour that it sees.
@@ -86,8 +87,8 @@ def test_blur_names_the_group_that_draws_most(figures: dict) -> None:
 def test_shrinking_takes_detail_away() -> None:
     stripes = np.zeros((72, 72, 3), np.uint8)
     stripes[:, ::2] = 255
-    assert np.ptp(shrink_and_return(stripes)) <= 1
-    assert shrink_and_return(stripes).shape == stripes.shape
+    assert np.ptp(lose_detail(stripes, BLURRED_SIDE)) <= 1
+    assert lose_detail(stripes, BLURRED_SIDE).shape == stripes.shape
 
 
 def test_rendered_crops_have_groups_and_looks() -> None:

@@ -13,9 +13,10 @@ import torch
 from transformers import AutoModel, AutoProcessor
 
 from agri_clip.errors import AgriClipError
+from fine_tune.batches import Batches, augment
 from fine_tune.dual_encoder import END, build_model, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
-from fine_tune.pretrain import Batches, Recipe, Trainer, augment, contrastive_loss, sample_texts
+from fine_tune.pretrain import Recipe, Trainer, contrastive_loss, sample_texts
 from fine_tune.schedule import cosine_with_warmup, decay_groups
 
 TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=68, seed=3)
