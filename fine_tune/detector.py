@@ -23,7 +23,6 @@ from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_tile
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
-from fine_tune.synthetic.scenes import PHOTO_KINDS
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
 SETTINGS = {"imgsz": 640, "tile": 640, "overlap": 128, "conf": 0.05, "iou": 0.55, "views": 2}
@@ -58,8 +57,8 @@ class Recipe:
     """
 
     architecture: str = "yolo11n"
-    photos: int = 2400
-    steps: int = 6000
+    photos: int = 3000
+    steps: int = 5000
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.02
@@ -104,8 +103,7 @@ class Tiles:
         rng = np.random.default_rng([recipe.seed, 13, step])
         everything = step >= recipe.left_out_until * recipe.steps
         rendered = self.rendered if everything else self.allowed
-        colours = [name for kind, name in PHOTO_KINDS.items() if everything or kind not in recipe.left_out]
-        cutting = TileRecipe(size=recipe.tile, colours=tuple(colours))
+        cutting = TileRecipe(size=recipe.tile)
         reals = round(recipe.batch * recipe.real_share) if self.real else 0
         pixels, boxes, owners = [], [], []
         for number in range(recipe.batch):

@@ -17,7 +17,7 @@ import numpy as np
 from fine_tune.crops import read_annotated
 from fine_tune.synthetic import GROUPS, RenderedPhoto, render_trap, split_rng
 from fine_tune.synthetic.export import write_jpeg
-from fine_tune.synthetic.scenes import CARDS, PHOTO_KINDS
+from fine_tune.synthetic.scenes import CARDS, MADE_UP, PHOTO_KINDS
 
 #: Side of a rendered photo, pixels.
 SIDE = 640
@@ -25,6 +25,8 @@ SIDE = 640
 LENGTH = (14.0, 220.0)
 #: Smallest and largest share of a rendered photo that insects cover, and the most insects in it.
 COVERAGE, MOST = (0.01, 0.22), 110
+#: Grounds of the photos for training, in turn: every kind once, and made-up ones twice.
+TRAINING_KINDS = (*PHOTO_KINDS, MADE_UP, MADE_UP)
 #: Photos that one worker renders before it reports.
 CHUNK = 16
 
@@ -40,7 +42,7 @@ class LabelledPhoto:
     boxes : ndarray, shape (n, 4), float32
         xyxy in pixels.
     kind : str
-        A key of `fine_tune.synthetic.scenes.PHOTO_KINDS`.
+        A key of `fine_tune.synthetic.scenes.PHOTO_KINDS`, or `MADE_UP` there.
     real : bool
         Whether a camera took it.
     """
@@ -98,7 +100,7 @@ def render_photo(split: str, seed: int, number: int, kinds: Sequence[str] = tupl
 def _write_chunk(folder: Path, split: str, seed: int, numbers: Sequence[int]) -> None:
     cv2.setNumThreads(1)
     for number in numbers:
-        photo = render_photo(split, seed, number)
+        photo = render_photo(split, seed, number, TRAINING_KINDS)
         write_jpeg(folder / f"{number:05d}.jpg", photo.pixels, quality=95)
         truth = {"kind": photo.kind, "boxes": photo.boxes.round(1).tolist()}
         partial = folder / f".{number:05d}.json"
@@ -107,7 +109,7 @@ def _write_chunk(folder: Path, split: str, seed: int, numbers: Sequence[int]) ->
 
 
 def write_photos(folder: Path, *, split: str, seed: int, count: int, processes: int | None = None) -> None:
-    """Render photos into a folder; those already there are kept, so a killed run goes on.
+    """Render photos of `TRAINING_KINDS` into a folder; those already there are kept, so a killed run goes on.
 
     Parameters
     ----------

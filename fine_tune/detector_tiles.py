@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fine_tune.detector_photos import LabelledPhoto
-from fine_tune.synthetic.backgrounds import KINDS
+from fine_tune.synthetic.made_up import any_colour
 
 #: A labelled insect stays a label where at least this share of its box is inside the tile.
 VISIBLE = 0.4
@@ -30,15 +30,15 @@ class TileRecipe:
     scale : tuple of float
         Smallest and largest tile pixels per photo pixel.
     recoloured : float
-        Share of the tiles of real photos whose card gets another colour.
-    colours : tuple of str
-        Kinds of `fine_tune.synthetic.backgrounds.KINDS` whose colours such a card may get.
+        Share of the tiles of real photos whose card gets another colour, any at all.
+    hue_turned : float
+        Share of all tiles whose hues are turned, insects and all.
     """
 
     size: int = 320
     scale: tuple[float, float] = (0.42, 1.4)
-    recoloured: float = 0.35
-    colours: tuple[str, ...] = tuple(KINDS)
+    recoloured: float = 0.45
+    hue_turned: float = 0.3
 
 
 def cut_tile(rng: np.random.Generator, photo: LabelledPhoto, recipe: TileRecipe) -> tuple[np.ndarray, np.ndarray]:
@@ -59,8 +59,9 @@ def cut_tile(rng: np.random.Generator, photo: LabelledPhoto, recipe: TileRecipe)
     """
     pixels, boxes = _window(rng, photo, recipe)
     if photo.real and rng.random() < recipe.recoloured:
-        options = KINDS[recipe.colours[rng.integers(len(recipe.colours))]][1]
-        pixels = recolour(pixels, np.array(options[rng.integers(len(options))]) * rng.uniform(0.75, 1.1))
+        pixels = recolour(pixels, any_colour(rng))
+    if rng.random() < recipe.hue_turned:
+        pixels = turn_hue(pixels, int(rng.integers(20, 161)))
     pixels, boxes = _turn(rng, pixels, boxes)
     return develop(rng, pixels), boxes
 
@@ -124,6 +125,21 @@ def recolour(pixels: np.ndarray, colour: ArrayLike) -> np.ndarray:
     grey = pixels.astype(np.float32).max(axis=2, keepdims=True)  # of a yellow card, its red: glue darkens it little
     card = np.asarray(colour, np.float32) * (grey / max(float(np.median(grey[::4, ::4])), 1.0))
     return np.clip(through * card + (1 - through) * pixels, 0, 255).astype(np.uint8)
+
+
+def turn_hue(pixels: np.ndarray, by: int) -> np.ndarray:
+    """Turn all hues of a picture.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (h, w, 3), uint8
+        RGB.
+    by : int
+        0 to 179, in steps of two degrees.
+    """
+    hsv = cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0].astype(np.int32) + by) % 180
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB))
 
 
 def develop(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:

@@ -12,9 +12,11 @@ import numpy as np
 from fine_tune.synthetic.clutter import paste
 from fine_tune.synthetic.crops import cast_shadow, draw_insect, soak, wet_rim
 from fine_tune.synthetic.groups import GROUP_NAMES, GROUPS
+from fine_tune.synthetic.made_up import made_up_ground
 from fine_tune.synthetic.scenes import (
     BRANDS,
     CARDS,
+    MADE_UP,
     PHOTO_KINDS,
     Ground,
     card_ground,
@@ -57,7 +59,7 @@ class RenderedPhoto:
     mm_per_pixel : float
         Scale of the photo.
     kind : str
-        A key of `scenes.PHOTO_KINDS`.
+        A key of `scenes.PHOTO_KINDS`, or `scenes.MADE_UP`.
     """
 
     pixels: np.ndarray
@@ -204,11 +206,12 @@ def render_trap(
     rng : numpy.random.Generator
         Source of all variation; the same state gives the same photo.
     kind : str
-        yellow, blue, white, clear, delta, pan water, leaf or soil.
+        yellow, blue, white, clear, delta, pan water, leaf or soil; or "made up", a ground of no meaning.
     size : tuple of int
         (width, height) in pixels.
     insects : mapping of str to int, optional
-        Number of insects per group; by default a typical catch of the kind times `density`.
+        Number of insects per group; by default a typical catch of the kind (of a yellow trap, on a made-up ground)
+        times `density`.
     density : float
         Factor on the numbers.
     mm_per_pixel : float
@@ -240,9 +243,9 @@ def render_trap(
     ValueError
         If the kind or a group is unknown.
     """
-    if kind not in PHOTO_KINDS:
-        raise ValueError(f"unknown kind {kind!r}; use one of {', '.join(PHOTO_KINDS)}")
-    wanted = dict(insects if insects is not None else TYPICAL[kind])
+    if kind not in (*PHOTO_KINDS, MADE_UP):
+        raise ValueError(f"unknown kind {kind!r}; use one of {', '.join((*PHOTO_KINDS, MADE_UP))}")
+    wanted = dict(insects if insects is not None else TYPICAL.get(kind, TYPICAL["yellow"]))
     unknown = sorted(set(wanted) - set(GROUPS))
     if unknown:
         raise ValueError(f"unknown group {unknown[0]!r}; use one of {', '.join(GROUP_NAMES)}")
@@ -252,7 +255,7 @@ def render_trap(
     litter(rng, image, ground.area, per_mm, dirt, drops)
     np.clip(image, 0, 255, out=image)
     light = float(rng.uniform(0, 2 * np.pi))
-    wet = kind in CARDS or kind == "pan water"
+    wet = kind in CARDS or kind == "pan water" or (kind == MADE_UP and rng.random() < 0.5)
     order = [group for group, number in wanted.items() for _ in range(round(number * density))]
     order.sort(key=lambda group: -GROUPS[group].length_mm[1])
     boxes: list[np.ndarray] = []
@@ -285,6 +288,8 @@ def _ground(
 ) -> Ground:  # fmt: skip
     if kind == "leaf":
         return leaf_ground(rng, size, per_mm)
+    if kind == MADE_UP:
+        return made_up_ground(rng, size, per_mm)
     if kind not in CARDS:
         return open_ground(rng, kind, size, per_mm)
     if grid_mm is None:

@@ -21,6 +21,8 @@ PHOTO_KINDS = {
     "soil": "soil",
 }
 CARDS = ("yellow", "blue", "white", "clear", "delta")
+#: A ground for training alone, of any look; see `fine_tune.synthetic.made_up`.
+MADE_UP = "made up"
 BRANDS = ("STIKA 10x25", "TRAP 10x25", "GLUEFIELD", "CATCHLINE", "Tacto 25", "FLYPLATE")
 
 
