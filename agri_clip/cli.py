@@ -243,7 +243,7 @@ def prompts_test(
             continue
         columns, rows = region_winners(detections, top)
         console.print(make_table(columns, rows, title=record.name))
-    columns, rows = alike_labels(detector.embed(prompt_set), alike)
+    columns, rows = alike_labels(detector.labeller.embed(prompt_set), alike)
     if rows:
         console.print(make_table(columns, rows, title="Prompts that mean the same to this encoder"))
     else:

@@ -8,10 +8,11 @@ from typing import Any
 
 from agri_clip.console import progress
 from agri_clip.detections import Detections
-from agri_clip.detector import Detector, program_version, propose_on_card
+from agri_clip.detector import Detector, propose_on_card
 from agri_clip.errors import DataError, PhotoError
 from agri_clip.evaluation import evaluate
 from agri_clip.exports.coco import Annotations
+from agri_clip.labelling import program_version
 from agri_clip.photo import read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import get_proposer

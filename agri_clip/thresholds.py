@@ -10,17 +10,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from agri_clip.encoders.base import Encoder
 from agri_clip.errors import AgriClipError, DataError
-from agri_clip.regions.base import Proposer
 
 #: The table that ships; absent where nothing has been fitted.
 TABLE = Path(__file__).resolve().parent / "models" / "thresholds.json"
 
 #: Precisions that a table may have a threshold for.
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+
+
+class ProposedBy(Protocol):
+    """Who found the regions, as `agri_clip.regions.Proposer` says it of itself."""
+
+    @property
+    def name(self) -> str:
+        """What picks it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Changes whenever its regions may."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class FittedThresholds:
     fitted_on: Mapping[str, Any] = field(default_factory=dict)
 
 
-def pair_of(proposer: Proposer, encoder: Encoder) -> tuple[str, str]:
+def pair_of(proposer: ProposedBy, encoder: Encoder) -> tuple[str, str]:
     """What a row belongs to: the proposer with its version, and the encoder's fingerprint.
 
     The version of the library that runs the proposer is no part of it, for the weights and settings are the same.
@@ -51,7 +64,7 @@ def pair_of(proposer: Proposer, encoder: Encoder) -> tuple[str, str]:
     return re.sub(r"\bultralytics \S+ ", "", f"{proposer.name} {proposer.version}"), encoder.fingerprint
 
 
-def threshold_for(precision: float, proposer: Proposer, encoder: Encoder, table: Path | None = None) -> float:
+def threshold_for(precision: float, proposer: ProposedBy, encoder: Encoder, table: Path | None = None) -> float:
     """Least score at which the regions counted as insects are right that often, at least.
 
     Parameters

@@ -63,7 +63,7 @@ class Judged:
 
 def judge(detector: Detector, photos: LabelledSet) -> list[Judged]:
     """Regions of every photo, with what proposer and encoder say of each."""
-    prompts = detector.embed(PromptSet.of(PROMPT))
+    prompts = detector.labeller.embed(PromptSet.of(PROMPT))
     judged = []
     for photo in photos:
         proposal = detector.propose(photo)

@@ -163,7 +163,7 @@ def measure_whole_way(
         default threshold and, where there is `train`, at the `threshold` chosen there.
     """
     detector = Detector(proposer=proposer, encoder=encoder)
-    thresholds = detector.embed(PromptSet.of(PROMPT)).thresholds()
+    thresholds = detector.labeller.embed(PromptSet.of(PROMPT)).thresholds()
     figures: dict[str, Any] = {
         "default_threshold": thresholds[PROMPT],
         "traps": threshold_figures(run(detector, traps)),
