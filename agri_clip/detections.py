@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
@@ -201,7 +201,7 @@ class Detections:
         np.add.at(table, (self.photo_index[found], self.label_index[found]), 1)
         failed = np.array([photo.failed for photo in self.photos], bool)
         columns = [pd.Series(pd.arrays.IntegerArray(column, failed.copy())) for column in table.T.copy()]
-        names = pd.Series([photo.name for photo in self.photos], dtype="str")
+        names = text_column(photo.name for photo in self.photos)
         # Joined by place, not by name: a label may be called "photo".
         return pd.concat([names, *columns], axis=1, keys=range(len(columns) + 1)).set_axis(
             ["photo", *self.label_names], axis=1
@@ -218,11 +218,11 @@ class Detections:
         photo = [self.photos[i] for i in self.photo_index]
         return pd.DataFrame(
             {
-                "photo": pd.Series([p.name for p in photo], dtype="str"),
-                "trap": pd.Series([p.trap for p in photo], dtype="str"),
+                "photo": text_column(p.name for p in photo),
+                "trap": text_column(p.trap for p in photo),
                 "taken": pd.Series([p.taken for p in photo], dtype="datetime64[s]"),
-                "label": pd.Series([self.label_names[i] for i in self.label_index], dtype="str"),
-                "status": pd.Series([STATUSES[s] for s in self.status], dtype="str"),
+                "label": text_column(self.label_names[i] for i in self.label_index),
+                "status": text_column(STATUSES[s] for s in self.status),
                 "score": self.scores,
                 "margin": self.margin,
                 "insect": self.insect,
@@ -251,6 +251,12 @@ class Detections:
 
 
 ARRAYS = tuple(f.name for f in fields(Detections) if f.name not in ("photos", "label_names", "outlines", "provenance"))
+
+
+def text_column(texts: Iterable[str | None]) -> pd.Series:
+    """A column of texts; bytes of a file name that are no text become "?", for pandas stores UTF-8."""
+    clean = [None if text is None else text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]
+    return pd.Series(clean, dtype="str")
 
 
 def _join_provenance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

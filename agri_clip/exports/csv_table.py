@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agri_clip.detections import BACKGROUND, OTHER, Detections
+from agri_clip.detections import BACKGROUND, OTHER, Detections, text_column
 from agri_clip.exports.files import printable, produced_by, thresholds, write_text
 
 # With the byte order mark Excel takes the file for UTF-8; read it back with encoding="utf-8-sig".
@@ -72,8 +72,8 @@ def write_counts(detections: Detections, path: Path | str) -> None:
     )
     before = pd.DataFrame(
         {
-            "photo": [photo.name for photo in detections.photos],
-            "trap": [photo.trap for photo in detections.photos],
+            "photo": text_column(photo.name for photo in detections.photos),
+            "trap": text_column(photo.trap for photo in detections.photos),
             "taken": pd.Series([photo.taken for photo in detections.photos], dtype="datetime64[s]"),
         }
     )
@@ -83,7 +83,7 @@ def write_counts(detections: Detections, path: Path | str) -> None:
             "other_insects": _per_photo(detections, OTHER),
             "not_insects": _per_photo(detections, BACKGROUND),
             "threshold": [limit] * number,
-            "note": [photo.reason or "; ".join(photo.notes) for photo in detections.photos],
+            "note": text_column(photo.reason or "; ".join(photo.notes) for photo in detections.photos),
         }
     )
     after.loc[failed, ["found", "other_insects", "not_insects"]] = pd.NA
@@ -99,7 +99,9 @@ def write_failures(detections: Detections, path: Path | str) -> None:
         The file cannot be written.
     """
     failed = [photo for photo in detections.photos if photo.failed]
-    table = pd.DataFrame({"photo": [p.name for p in failed], "reason": [p.reason for p in failed]}, dtype="str")
+    table = pd.DataFrame(
+        {"photo": text_column(p.name for p in failed), "reason": text_column(p.reason for p in failed)}
+    )
     _write_table(table, path, detections)
 
 
