@@ -43,6 +43,7 @@ class Labeller:
         if settings.precision is not None:
             self._fitted = threshold_for(settings.precision, proposer, encoder)
         self._embedded: dict[PromptSet, LabelVectors] = {}
+        self._provenance: dict[PromptSet, dict[str, Any]] = {}
 
     def label(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Detections:
         """Which words fit each region of a photo, and of overlapping regions only the best.
@@ -56,22 +57,18 @@ class Labeller:
             Of unit length.
         prompts : PromptSet
         """
-        embedded = self.embed(prompts)
+        return self.choose(record, regions, vectors, prompts)[0]
+
+    def choose(
+        self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet
+    ) -> tuple[Detections, np.ndarray]:
+        """As `label`; beside the result, for each of its rows the index of the region that it is, shape (k,), int64."""
         lengths = long_sides(regions)
         lengths_mm = lengths * (record.mm_per_pixel if record.mm_per_pixel else np.nan)
-        threshold, insect_threshold = self._limits(embedded)
-        scores = score(
-            vectors,
-            embedded,
-            objectness=regions.objectness,
-            lengths_mm=lengths_mm if record.mm_per_pixel else None,
-            lengths_px=lengths if self.settings.relative_length else None,
-            threshold=threshold,
-            insect_threshold=insect_threshold,
-        )
+        scores = self.score(record, regions, vectors, prompts)
         kept = self._merge(regions, scores)
         outlines = regions.outlines or (None,) * len(regions)
-        return Detections(
+        detections = Detections(
             photos=(record,),
             label_names=prompts.labels,
             photo_index=np.zeros(len(kept), np.int32),
@@ -87,6 +84,22 @@ class Labeller:
             outlines=tuple(outlines[i] for i in kept),
             provenance=self.provenance(prompts) | {"length": scores.length},
         )
+        return detections, kept
+
+    def score(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Scores:
+        """Probabilities of every label for every region of a photo, overlapping ones too."""
+        lengths = long_sides(regions)
+        embedded = self.embed(prompts)
+        threshold, insect_threshold = self._limits(embedded)
+        return score(
+            vectors,
+            embedded,
+            objectness=regions.objectness,
+            lengths_mm=lengths * record.mm_per_pixel if record.mm_per_pixel else None,
+            lengths_px=lengths if self.settings.relative_length else None,
+            threshold=threshold,
+            insect_threshold=insect_threshold,
+        )
 
     def nothing(self, records: Sequence[PhotoRecord], prompts: PromptSet) -> Detections:
         """The result of photos without regions, such as those that could not be read."""
@@ -100,6 +113,11 @@ class Labeller:
 
     def provenance(self, prompts: PromptSet) -> dict[str, Any]:
         """What a result says of its making; `unknown_words` only where the encoder never saw some."""
+        if prompts not in self._provenance:
+            self._provenance[prompts] = self._make_provenance(prompts)
+        return dict(self._provenance[prompts])
+
+    def _make_provenance(self, prompts: PromptSet) -> dict[str, Any]:
         embedded, settings = self.embed(prompts), self.settings
         made_by = {
             "program": f"agri_clip {program_version()}",

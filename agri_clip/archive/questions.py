@@ -1,0 +1,284 @@
+"""Questions to an archive: which regions a prompt set names, which look like a text or a picture, what a region is.
+
+No photo is opened: everything is answered from the vectors that are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from agri_clip.archive.schema import record_of, regions_of, vectors_of
+from agri_clip.archive.season import Season
+from agri_clip.archive.store import explained, read
+from agri_clip.detections import Detections
+from agri_clip.encoders import Encoder
+from agri_clip.encoders.crops import extract_crops
+from agri_clip.encoders.views import encode_views
+from agri_clip.errors import DataError
+from agri_clip.label_vectors import embed_prompts
+from agri_clip.labelling import Labeller
+from agri_clip.photo import Photo
+from agri_clip.prompts import PromptSet
+from agri_clip.prompts.base import Target
+from agri_clip.prompts.catalogue import load_catalogue
+from agri_clip.prompts.matching import words_of
+from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
+
+#: Columns of a region that searches show.
+SHOWN = ("photo", "region", "name", "trap", "taken", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Detections of archived photos, and which of the archive's regions they are.
+
+    Attributes
+    ----------
+    detections : Detections
+        n rows.
+    photos, regions : ndarray, shape (n,), int64
+        Numbers of photo and region of each row.
+    """
+
+    detections: Detections
+    photos: np.ndarray
+    regions: np.ndarray
+
+    @classmethod
+    def concat(cls, parts: Sequence[Answer]) -> Answer:
+        """Join the answers of several parts of a season."""
+        if not parts:
+            return cls(Detections.empty(), np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return cls(
+            Detections.concat([part.detections for part in parts]),
+            np.concatenate([part.photos for part in parts]),
+            np.concatenate([part.regions for part in parts]),
+        )
+
+    def __getitem__(self, index: np.ndarray) -> Answer:
+        """Select rows; every photo stays listed."""
+        return Answer(self.detections[index], self.photos[index], self.regions[index])
+
+
+def check_encoder(season: Season, encoder: Encoder) -> None:
+    """Refuse an encoder whose vectors the season does not hold.
+
+    Raises
+    ------
+    DataError
+        Its fingerprint differs.
+    """
+    if encoder.fingerprint != season.run["encoder_fingerprint"]:
+        raise DataError(
+            f"{season.archive.place}: its vectors are of the encoder {season.run['encoder']} "
+            f"({season.run['encoder_fingerprint']}), not of {encoder.name} ({encoder.fingerprint}), and cannot be "
+            "compared with it; ask with the former, or run `agri-clip batch` with the new encoder, which keeps its "
+            "vectors beside the others"
+        )
+
+
+def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | None = None) -> Iterator[Answer]:
+    """What a prompt set finds in a season, part by part; as `Detector` finds it in the photos themselves.
+
+    Parameters
+    ----------
+    season : Season
+    labeller : Labeller
+        With the season's encoder, proposer and settings; see `labeller_of`.
+    prompts : PromptSet
+    where : str or None
+        A condition in SQL over the columns of photos, such as ``trap = 'T3' AND taken >= '2026-06-01'``.
+
+    Yields
+    ------
+    Answer
+        Every photo of the part, also those without regions and those that failed.
+
+    Raises
+    ------
+    DataError
+        The condition cannot be used, or the archive is damaged.
+    """
+    columns = ["photo", "region", "x1", "y1", "x2", "y2", "objectness", "outline", "vector"]
+    for rows, regions in season.parts(where, columns):
+        numbers = regions["photo"].to_numpy()
+        vectors = vectors_of(regions)
+        ends = np.searchsorted(numbers, [row["photo"] for row in rows], side="right")
+        starts = np.searchsorted(numbers, [row["photo"] for row in rows], side="left")
+        parts = []
+        for row, start, end in zip(rows, starts, ends, strict=True):
+            own = regions.slice(start, end - start)
+            if not len(own):
+                nothing = np.zeros(0, np.int64)
+                parts.append(Answer(labeller.nothing([record_of(row)], prompts), nothing, nothing))
+                continue
+            detections, kept = labeller.choose(record_of(row), regions_of(own), vectors[start:end], prompts)
+            parts.append(Answer(detections, numbers[start:end][kept], own["region"].to_numpy()[kept].astype(np.int64)))
+        yield Answer.concat(parts)
+
+
+def labeller_of(season: Season, encoder: Encoder, **question: Any) -> Labeller:
+    """Who labels the season's regions: its encoder, proposer and settings, with the settings of a question.
+
+    Parameters
+    ----------
+    season : Season
+    encoder : Encoder
+    **question
+        Of `Settings`: threshold, precision, merge_iou, merge_ios, relative_length.
+
+    Raises
+    ------
+    DataError
+        Another encoder made the season's vectors.
+    """
+    check_encoder(season, encoder)
+    return Labeller(encoder, season.proposer, season.settings(**question))
+
+
+def text_vector(encoder: Encoder, text: str) -> np.ndarray:
+    """The unit vector (dim,) that a sentence is searched by: as that of a label in a prompt set."""
+    vector: np.ndarray = embed_prompts(encoder, PromptSet.of(text)).vectors[0]
+    return vector
+
+
+def image_vector(encoder: Encoder, photo: Photo, views: int = 1) -> np.ndarray:
+    """The unit vector (dim,) of a picture that shows one insect; what is not square is filled up to a square."""
+    crops = extract_crops(photo.pixels, np.array([[0, 0, photo.width, photo.height]]), context=1.0)
+    vector: np.ndarray = encode_views(encoder, crops, views)[0]
+    return vector
+
+
+def search(
+    season: Season, vector: np.ndarray, top: int = 50, where: str | None = None, *, exact: bool = False
+) -> pa.Table:
+    """Regions whose vectors are nearest to one.
+
+    Parameters
+    ----------
+    season : Season
+    vector : ndarray, shape (dim,)
+    top : int
+        Regions wanted.
+    where : str or None
+        A condition in SQL over the columns of regions: name, trap, taken, length_mm, objectness …
+    exact : bool
+        Compare with every region even where there is an index.
+
+    Returns
+    -------
+    pyarrow.Table
+        Columns `SHOWN`, `thumbnail`, and `similarity`: the cosine, best first.
+
+    Raises
+    ------
+    DataError
+        The condition cannot be used, or the archive is damaged.
+    """
+    table = season.archive.table(season.regions_name)
+    if where:
+        read(table, season.archive.place, where=where, columns=["photo"], limit=1)  # a bad condition is named here
+    query = table.search(np.asarray(vector, np.float32), vector_column_name="vector").distance_type("cosine")
+    query = query.bypass_vector_index() if exact else query.nprobes(NPROBES).refine_factor(REFINE)
+    if where:
+        query = query.where(where, prefilter=True)
+    with explained(season.archive.place):
+        found = query.select([*SHOWN, "thumbnail", "_distance"]).limit(top).to_arrow()
+    similarity = pa.array(1 - found["_distance"].to_numpy(), pa.float32())
+    found = found.drop_columns(["_distance"]).append_column("similarity", similarity)
+    return found.sort_by([("similarity", "descending"), ("photo", "ascending"), ("region", "ascending")])
+
+
+#: Parts of the index that a search looks into, and how many times more candidates are compared exactly.
+NPROBES, REFINE = 40, 10
+
+
+def thumbnails_of(season: Season, photos: np.ndarray, regions: np.ndarray) -> list[bytes]:
+    """JPEG thumbnails of regions, given by the numbers of photo and region, in their order."""
+    if not len(photos):
+        return []
+    numbers = ", ".join(map(str, np.unique(photos)))
+    wanted = ", ".join(map(str, np.unique(regions)))
+    table = season.archive.table(season.regions_name)
+    rows = read(
+        table,
+        season.archive.place,
+        where=f"photo IN ({numbers}) AND region IN ({wanted})",
+        columns=["photo", "region", "thumbnail"],
+    )
+    kept = dict(
+        zip(zip(rows["photo"].to_pylist(), rows["region"].to_pylist(), strict=True), rows["thumbnail"], strict=True)
+    )
+    return [kept[int(photo), int(region)].as_py() for photo, region in zip(photos, regions, strict=True)]
+
+
+def catalogue_prompts() -> PromptSet:
+    """Every entry of the catalogue as a target, under its English name."""
+    targets = []
+    for name, pests in groupby(sorted(load_catalogue().values(), key=lambda p: p.english), key=lambda p: p.english):
+        for number, pest in enumerate(pests):
+            label = name if not number else f"{name} ({pest.scientific})"
+            targets.append(Target(name=label, pest=pest.id, **words_of(pest)))
+    return PromptSet(name="catalogue", targets=tuple(targets), negatives=DEFAULT_NEGATIVES)
+
+
+def label_regions(
+    season: Season, labeller: Labeller, where: str | None = None, top: int = 20, names: int = 3
+) -> pd.DataFrame:
+    """Which names of the catalogue fit the surest insects.
+
+    Parameters
+    ----------
+    season : Season
+    labeller : Labeller
+    where : str or None
+        Which photos, as for `ask`.
+    top : int
+        Regions, those that are most certainly insects.
+    names : int
+        Names for each.
+
+    Returns
+    -------
+    DataFrame
+        One row a region, surest insect first: photo, trap, taken, box, length_mm, insect, and for each k up to `names`
+        `name_k` and `share_k`, the probability among all names of the catalogue.
+    """
+    prompts = catalogue_prompts()
+    best = Answer.concat([])
+    for answer in ask(season, labeller, PromptSet.of("an insect"), where):
+        joined = answer if not len(best.detections.photos) else Answer.concat([best, answer])
+        order = np.argsort(-joined.detections.insect, kind="stable")[:top]
+        best = joined[order]
+    shares = _shares(season, labeller, prompts, best)
+    ranked = np.argsort(-shares, axis=1, kind="stable")[:, :names]
+    table = best.detections.to_pandas()[["photo", "trap", "taken", "insect", "x1", "y1", "x2", "y2", "length_mm"]]
+    for place in range(ranked.shape[1]):
+        table[f"name_{place + 1}"] = [prompts.labels[i] for i in ranked[:, place]]
+        table[f"share_{place + 1}"] = np.take_along_axis(shares, ranked[:, place, None], axis=1)[:, 0]
+    return table
+
+
+def _shares(season: Season, labeller: Labeller, prompts: PromptSet, answer: Answer) -> np.ndarray:
+    """Probability of each label among all labels for each row of an answer, shape (n, labels)."""
+    shares = np.zeros((len(answer.photos), len(prompts.labels)))
+    place_of = {key: i for i, key in enumerate(zip(answer.photos.tolist(), answer.regions.tolist(), strict=True))}
+    numbers = ", ".join(map(str, np.unique(answer.photos)))
+    if not numbers:
+        return shares
+    for rows, regions in season.parts(f"photo IN ({numbers})"):
+        for row in rows:
+            own = regions.filter(np.asarray(regions["photo"]) == row["photo"])
+            scores = labeller.score(record_of(row), regions_of(own), vectors_of(own), prompts)
+            total = np.maximum(scores.labels.sum(axis=1, keepdims=True), 1e-12)
+            for region, values in zip(own["region"].to_pylist(), scores.labels / total, strict=True):
+                if (place := place_of.get((row["photo"], region))) is not None:
+                    shares[place] = values
+    return shares

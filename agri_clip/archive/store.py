@@ -1,0 +1,225 @@
+"""Archive: the folder of tables itself. Opening, versions, migration, and errors in words; no row is made here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lancedb
+import pyarrow as pa
+
+from agri_clip.archive.schema import ABOUT, FORMAT_VERSION, PROMPT_SETS, RUNS
+from agri_clip.errors import AgriClipError, DataError
+from agri_clip.labelling import program_version
+
+#: What the table that names the format holds.
+KIND = "agri_clip archive"
+
+#: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
+#: when it is done again after a kill in its middle.
+MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {}
+
+
+class Archive:
+    """An archive that is open.
+
+    Attributes
+    ----------
+    place : str
+        The folder or address, as the user gave it.
+    db : lancedb.DBConnection
+    """
+
+    def __init__(self, place: str, db: lancedb.DBConnection) -> None:
+        self.place, self.db = place, db
+
+    @classmethod
+    def open(cls, place: str | Path, *, create: bool = False) -> Archive:
+        """Open an archive; one of an older format is brought up to this program's.
+
+        Parameters
+        ----------
+        place : str or Path
+            A folder, or an address that LanceDB knows, such as ``s3://bucket/season``.
+        create : bool
+            Make one where there is none.
+
+        Raises
+        ------
+        DataError
+            There is none; the folder holds other things; a newer program made it; it cannot be read or written.
+        """
+        place = str(place)
+        folder = None if "://" in place else Path(place).expanduser()
+        if folder is not None:
+            _check_folder(folder, create)
+        with explained(place):
+            db = lancedb.connect(place if folder is None else str(folder))
+            if "about" in _table_names(db):
+                _bring_up_to_date(db, place)
+            elif create:
+                _make(db)
+            else:
+                raise DataError(f"{place}: holds no archive; make one with: agri-clip batch PHOTOS --archive {place}")
+            return cls(place, db)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is on this machine; None for an address elsewhere."""
+        return None if "://" in self.place else Path(self.place).expanduser()
+
+    def tables(self) -> list[str]:
+        """Names of all tables, sorted."""
+        with explained(self.place):
+            return sorted(_table_names(self.db))
+
+    def table(self, name: str, schema: pa.Schema | None = None) -> Any:
+        """A table by name; with a schema it is made where it is missing.
+
+        Raises
+        ------
+        DataError
+            There is none, or it is damaged.
+        """
+        with explained(self.place):
+            if schema is not None and name not in _table_names(self.db):
+                return self.db.create_table(name, schema=schema, exist_ok=True)
+            return self.db.open_table(name)
+
+    def encoders(self) -> list[dict[str, Any]]:
+        """The last run of each encoder whose vectors are kept, in the order of their first runs; rows of `RUNS`."""
+        latest: dict[str, dict[str, Any]] = {}
+        for row in self.rows("runs"):
+            latest[row["encoder_fingerprint"]] = row
+        return list(latest.values())
+
+    def rows(self, name: str, where: str | None = None, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+        """Rows of a small table, in the order of its first column."""
+        table = read(self.table(name), self.place, where=where, columns=columns)
+        return list(table.sort_by(table.column_names[0]).to_pylist())
+
+    def remember_prompts(self, digest: str, name: str, text: str) -> None:
+        """Keep a prompt set as the one asked last; asking the same again changes nothing."""
+        kept = self.rows("prompt_sets")
+        if kept and kept[-1]["hash"] == digest and kept[-1]["text"] == text:
+            return
+        row = {"number": len(kept), "hash": digest, "name": name, "text": text}
+        with explained(self.place):
+            self.table("prompt_sets").add(pa.Table.from_pylist([row], schema=PROMPT_SETS))
+
+
+def read(
+    table: Any, place: str, *, where: str | None = None, columns: Sequence[str] | None = None, limit: int | None = None
+) -> pa.Table:
+    """Rows of a table that fit a condition.
+
+    Parameters
+    ----------
+    table : lancedb table
+    place : str
+        For messages.
+    where : str or None
+        A condition in SQL (DataFusion's) over the table's columns.
+    columns : sequence of str or None
+    limit : int or None
+
+    Raises
+    ------
+    DataError
+        The condition cannot be used, or the table is damaged.
+    """
+    query = table.search()
+    if where:
+        query = query.where(where)
+    if columns is not None:
+        query = query.select(list(columns))
+    if limit is not None:
+        query = query.limit(limit)
+    try:
+        return query.to_arrow()
+    except (OSError, RuntimeError, ValueError) as error:
+        if where and isinstance(error, ValueError) and "invalid input" in str(error).lower():
+            raise DataError(
+                f"the condition {where!r} cannot be used: {_first_line(error)}; columns are "
+                f"{', '.join(name for name in table.schema.names if name not in ('vector', 'thumbnail'))}"
+            ) from error
+        raise _damage(place, error) from error
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turn what LanceDB raises into errors for the person at the keyboard."""
+    try:
+        yield
+    except AgriClipError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        raise _damage(place, error) from error
+
+
+def _damage(place: str, error: BaseException) -> DataError:
+    text = _first_line(error)
+    low = text.lower()
+    if isinstance(error, PermissionError) or "permission denied" in low or "read-only file system" in low:
+        return DataError(f"{place}: this archive may not be written by this user; change its permissions ({text})")
+    if "no space left" in low or "disk quota" in low or "file too large" in low:
+        return DataError(
+            f"{place}: the disk is full; what was finished is kept. Make room and give the same command again ({text})"
+        )
+    return DataError(f"{place}: the archive cannot be used ({text}); `agri-clip archive verify` names what is damaged")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+def _table_names(db: lancedb.DBConnection) -> list[str]:
+    names: list[str] = []
+    page = db.list_tables()
+    while True:
+        names += list(page.tables)
+        if not page.page_token:
+            return names
+        page = db.list_tables(page_token=page.page_token)
+
+
+def _check_folder(folder: Path, create: bool) -> None:
+    """Refuse what is no folder for an archive before LanceDB makes anything in it."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; an archive is a folder")
+    if not folder.exists() and not create:
+        raise DataError(f"{folder}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {folder}")
+    if folder.exists() and create and not (folder / "about.lance").exists():
+        others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+        if others:
+            raise DataError(f"{folder}: holds other files ({others[0]}, …); give a new or empty folder")
+
+
+def _make(db: lancedb.DBConnection) -> None:
+    """Make the tables of an empty archive; the one that marks it as an archive comes last."""
+    db.create_table("runs", schema=RUNS, exist_ok=True)
+    db.create_table("prompt_sets", schema=PROMPT_SETS, exist_ok=True)
+    about = {"kind": KIND, "format": str(FORMAT_VERSION), "made_by": f"agri_clip {program_version()}"}
+    rows = [{"key": key, "value": value} for key, value in about.items()]
+    db.create_table("about", data=pa.Table.from_pylist(rows, schema=ABOUT))
+
+
+def _bring_up_to_date(db: lancedb.DBConnection, place: str) -> None:
+    """Refuse an archive of a newer format, and migrate one of an older."""
+    table = db.open_table("about")
+    about = {row["key"]: row["value"] for row in read(table, place).to_pylist()}
+    if about.get("kind") != KIND or not about.get("format", "").isdigit():
+        raise DataError(f"{place}: is no archive of agri_clip; give another folder")
+    version = int(about["format"])
+    if version > FORMAT_VERSION:
+        raise DataError(
+            f"{place}: has format {version}, made by {about.get('made_by', 'a newer program')}; this is agri_clip "
+            f"{program_version()}, which reads up to format {FORMAT_VERSION}. Install the newer program"
+        )
+    while version < FORMAT_VERSION:
+        MIGRATIONS[version](db)
+        version += 1
+        table.update(where="key = 'format'", values={"value": str(version)})
