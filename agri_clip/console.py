@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -17,6 +18,15 @@ from rich.text import Text
 from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections
 
 Item = TypeVar("Item")
+
+
+class Counted(Protocol):
+    """How far something is."""
+
+    done: int
+
+
+State = TypeVar("State", bound=Counted)
 
 #: Lines narrower than this fold the tables of many labels; a pipe has no width of its own.
 PIPE_WIDTH = 160
@@ -47,6 +57,27 @@ def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
         for item in items:
             yield item
             bar.advance(task)
+
+
+def batch_progress(states: Iterable[State], total: int) -> Iterator[State]:
+    """Pass the states of a batch on; on a terminal with a bar, photos a minute and time left."""
+    console = errors()
+    columns = (
+        TextColumn("photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden, speed_estimate_period=600) as bar:
+        task = bar.add_task("photos", total=total, rate="")
+        for state in states:
+            rate = 60 * state.done / max(time.monotonic() - started, 1e-9)
+            bar.update(task, completed=state.done, rate=f"{rate:.1f} a minute")
+            yield state
 
 
 def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> Table:
@@ -80,6 +111,21 @@ def counts_table(detections: Detections) -> Table:
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     return make_table(columns, rows)
+
+
+def trap_table(detections: Detections) -> Table:
+    """Counts per trap and label over all its photos; beside them the photos, and what was seen and not counted."""
+    traps = [photo.trap or "not known" for photo in detections.photos]
+    rows: list[list[object]] = []
+    owner = np.array(traps, dtype=object)[detections.photo_index] if traps else np.zeros(0, dtype=object)
+    for trap in sorted(set(traps)):
+        mine = [photo for photo, name in zip(detections.photos, traps, strict=True) if name == trap]
+        failed = sum(photo.failed for photo in mine)
+        rows.append([trap, len(mine) - failed, failed, *_numbers(detections[owner == trap])])
+    if len(rows) > 1:
+        failed = sum(photo.failed for photo in detections.photos)
+        rows.append(["all", len(traps) - failed, failed, *_numbers(detections)])
+    return make_table(["trap", "photos", "failed", *detections.label_names, "other insects", "not insects"], rows)
 
 
 def _numbers(detections: Detections) -> list[int]:

@@ -48,6 +48,9 @@ PART = 40_000
 #: How long a version of a table is kept for those who read while a batch is writing.
 KEPT = timedelta(hours=1)
 
+#: Regions from which on a search has an index: below, comparing with all of them takes less than a second.
+INDEX_FROM = 200_000
+
 #: Libraries whose versions a run names.
 LIBRARIES = ("torch", "transformers", "ultralytics", "opencv-python", "lancedb")
 
@@ -305,10 +308,16 @@ class Season:
             return int(self.archive.table(self.regions_name).count_rows())
 
     def compact(self, keep: timedelta = KEPT) -> None:
-        """Join the many small files of a long run into few, and drop versions of the tables older than `keep`."""
+        """Join the many small files of a long run into few, and drop versions of the tables older than `keep`.
+
+        From `INDEX_FROM` regions on there is an index for searches too; regions that came later join it here.
+        """
         with explained(self.archive.place):
             for name in (self.photos_name, self.regions_name, "runs", "prompt_sets"):
                 self.archive.table(name).optimize(cleanup_older_than=keep)
+            regions = self.archive.table(self.regions_name)
+            if regions.count_rows() >= INDEX_FROM and not regions.list_indices():
+                regions.create_index(metric="cosine", vector_column_name="vector", index_type="IVF_PQ")
 
 
 def lasting(settings: Settings, reading: Mapping[str, Any]) -> dict[str, Any]:

@@ -106,7 +106,18 @@ def write_failures(detections: Detections, path: Path | str) -> None:
 
 
 def _write_table(table: pd.DataFrame, path: Path | str, detections: Detections) -> None:
-    table = table.assign(produced_by=produced_by(detections.provenance))
+    write_frame(table.assign(produced_by=produced_by(detections.provenance)), path)
+
+
+def write_frame(table: pd.DataFrame, path: Path | str) -> None:
+    """Write any table as the others here are written: whole or not at all, safe for spreadsheets.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    table = table.copy()
     for at, dtype in enumerate(table.dtypes):
         if pd.api.types.is_string_dtype(dtype):
             table.isetitem(at, [_safe_cell(value) for value in table.iloc[:, at]])

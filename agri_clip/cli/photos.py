@@ -1,140 +1,48 @@
-"""The command line: one command per verb. Imports stand inside the commands, so that --help is instant."""
+"""Commands that open photos and need no archive: detect, evaluate, prompts test, models."""
 
 from __future__ import annotations
 
-import sys
-import warnings
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agri_clip import defaults
-from agri_clip.errors import AgriClipError, AgriClipWarning
+from agri_clip.cli.options import (
+    SOME_FAILED,
+    CardSize,
+    Context,
+    Device,
+    EncoderName,
+    Format,
+    MaxMegapixels,
+    MmPerPixel,
+    NamePattern,
+    Negatives,
+    NoCard,
+    Precision,
+    PromptFile,
+    Prompts,
+    ProposerName,
+    RawOrientation,
+    Threshold,
+    Views,
+    app,
+    make_detector,
+    make_prompts,
+    reading_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from agri_clip.detector import Detector
     from agri_clip.encoders import EncoderInfo
-    from agri_clip.prompts import PromptSet
     from agri_clip.regions import ProposerInfo
 
-app = typer.Typer(
-    name="agri-clip",
-    help="Find insects in field photos from a sentence.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
 prompts_app = typer.Typer(help="Try prompts before trusting them.", no_args_is_help=True)
 models_app = typer.Typer(help="Encoders and proposers: what is here, and fetching more.")
 app.add_typer(prompts_app, name="prompts")
 app.add_typer(models_app, name="models")
-
-#: Exit status where some photos could not be read, and where the command itself was wrong.
-SOME_FAILED, WRONG_COMMAND = 3, 2
-
-
-class Format(StrEnum):
-    """Files that `detect` can write beside the pictures."""
-
-    csv = "csv"
-    json = "json"
-    coco = "coco"
-    yolo = "yolo"
-    voc = "voc"
-
-
-Prompts = Annotated[list[str] | None, typer.Option("--prompt", "-p", help="What to look for; give it once or often.")]
-PromptFile = Annotated[
-    str | None, typer.Option("--prompts", help="A prompt set: a YAML file, or the name of a ready one.")
-]
-Negatives = Annotated[
-    list[str] | None, typer.Option("--negative", "-n", help="What to reject, instead of the default negatives.")
-]
-EncoderName = Annotated[str, typer.Option("--encoder", help="Encoder: a name of `agri-clip models`, or a folder.")]
-ProposerName = Annotated[str, typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file.")]
-Device = Annotated[str | None, typer.Option("--device", help="cuda, mps or cpu; chosen by itself where left out.")]
-Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Least score that is counted.")]
-Precision = Annotated[
-    float | None,
-    typer.Option("--precision", help="How often a counted region shall be an insect, such as 0.8; sets the threshold."),
-]
-Views = Annotated[int, typer.Option("--views", help="Views of a crop, turned and mirrored: 1, 4 or 8.")]
-Context = Annotated[float | None, typer.Option("--context", min=1, max=4, help="Side of a crop over its region's.")]
-MmPerPixel = Annotated[float | None, typer.Option("--mm-per-pixel", min=0.0001, help="Scale of every photo.")]
-CardSize = Annotated[
-    str | None, typer.Option("--card-size", help="Size of the trap card: a make (see docs/photos.md) or 100x250 in mm.")
-]
-NoCard = Annotated[bool, typer.Option("--no-card", help="Do not look for the trap card; search the whole photo.")]
-NamePattern = Annotated[
-    str | None, typer.Option("--name-pattern", help="How file names give trap and date, such as '{trap}_{date}'.")
-]
-RawOrientation = Annotated[bool, typer.Option("--raw-orientation", help="Do not turn photos as their EXIF data say.")]
-MaxMegapixels = Annotated[
-    float | None, typer.Option("--max-megapixels", min=0.001, help="Refuse larger photos before decoding them.")
-]
-
-
-def make_prompts(sentences: list[str] | None, file: str | None, negatives: list[str] | None) -> PromptSet:
-    """The prompt set that the options ask for.
-
-    Raises
-    ------
-    PromptError
-        No prompt at all, or one that cannot be used.
-    """
-    from agri_clip.errors import PromptError
-    from agri_clip.prompts import PromptSet
-
-    if file is None:
-        if not sentences:
-            raise PromptError("nothing to look for; give --prompt 'a green aphid', or --prompts with a file")
-        return PromptSet.of(*sentences, negatives=negatives or None)
-    if negatives:
-        raise PromptError(f"--negative does not go with --prompts; write the negatives into {file}")
-    loaded = PromptSet.load(file)
-    return loaded.with_targets(*sentences) if sentences else loaded
-
-
-def make_detector(
-    *,
-    encoder: str,
-    proposer: str,
-    device: str | None,
-    threshold: float | None = None,
-    precision: float | None = None,
-    context: float | None = None,
-    views: int = 1,
-    mm_per_pixel: float | None = None,
-    card_size: str | None = None,
-    no_card: bool = False,
-) -> Detector:
-    """The detector that the options ask for; options left out keep their measured defaults."""
-    from agri_clip.detector import Detector
-    from agri_clip.regions.card import parse_card_size
-
-    given = {
-        "threshold": threshold,
-        "precision": precision,
-        "context": context,
-        "views": views,
-        "mm_per_pixel": mm_per_pixel,
-    }
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if card_size is not None:
-        changes["card_size_mm"] = parse_card_size(card_size)
-    return Detector(proposer=proposer, encoder=encoder, device=device, card=not no_card, **changes)
-
-
-def reading_options(name_pattern: str | None, raw_orientation: bool, max_megapixels: float | None) -> dict[str, Any]:
-    """Options of `read_photo`; those left out keep their defaults."""
-    options: dict[str, Any] = {"exif_orientation": not raw_orientation, "name_pattern": name_pattern}
-    if max_megapixels is not None:
-        options["max_pixels"] = int(max_megapixels * 1_000_000)
-    return options
 
 
 @app.command()
@@ -337,45 +245,3 @@ def evaluate(
     output().print(f"all figures: {json_out}", markup=False, soft_wrap=True)
     if report["failures"]:
         raise typer.Exit(SOME_FAILED)
-
-
-def show_warning(
-    message: Warning | str,
-    category: type[Warning],
-    filename: str,  # noqa: ARG001
-    lineno: int,  # noqa: ARG001
-    file: TextIO | None = None,  # noqa: ARG001
-    line: str | None = None,  # noqa: ARG001
-) -> None:
-    """Print our own warnings as notes; what libraries warn of is for their developers."""
-    if issubclass(category, AgriClipWarning):
-        from agri_clip.console import errors
-
-        errors().print(f"note: {message}", markup=False, soft_wrap=True)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program; what a user can mend is one line on the error stream and exit status 2.
-
-    Parameters
-    ----------
-    arguments : sequence of str or None
-        Default: those of the command line.
-
-    Raises
-    ------
-    SystemExit
-        Always, with the exit status.
-    """
-    warnings.showwarning = show_warning
-    try:
-        app(args=None if arguments is None else list(arguments))
-    except AgriClipError as error:
-        from agri_clip.console import errors
-
-        errors().print(f"error: {error}", markup=False, soft_wrap=True)
-        sys.exit(WRONG_COMMAND)
-
-
-if __name__ == "__main__":
-    main()
