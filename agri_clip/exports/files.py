@@ -197,7 +197,14 @@ def rounded(value: Any, digits: int) -> float | None:
 
 def produced_by(provenance: Mapping[str, Any]) -> str:
     """Provenance in one line of text, for formats that have one field for it: ``agri-clip: encoder builtin; …``."""
-    return "agri-clip: " + ("; ".join(_flat(printable(provenance))) or "provenance not known")
+    return "agri-clip: " + (
+        "; ".join(f"{name} {text}" for name, text in settings(provenance)) or "provenance not known"
+    )
+
+
+def settings(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Provenance as names and texts, one level deep: ``("thresholds.whitefly", "0.3")``; without what is not set."""
+    return list(_flat(printable(provenance)))
 
 
 def thresholds(detections: Detections) -> dict[str, float]:
@@ -205,24 +212,28 @@ def thresholds(detections: Detections) -> dict[str, float]:
 
     Labels whose threshold is not known are left out.
     """
-    given = detections.provenance.get("thresholds", detections.provenance.get("threshold"))
+    return label_thresholds(detections.provenance, detections.label_names)
+
+
+def label_thresholds(provenance: Mapping[str, Any], labels: Sequence[str]) -> dict[str, float]:
+    """The same, of provenance alone."""
+    given = provenance.get("thresholds", provenance.get("threshold"))
     if isinstance(given, (int, float, np.number)):
-        given = dict.fromkeys(detections.label_names, given)
+        given = dict.fromkeys(labels, given)
     if not isinstance(given, Mapping):
         return {}
-    return {name: round(float(given[name]), 4) for name in detections.label_names if given.get(name) is not None}
+    return {name: round(float(given[name]), 4) for name in labels if given.get(name) is not None}
 
 
-def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[str]:
+def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
     for key, item in value.items():
         name = f"{above}{key}"
         if isinstance(item, Mapping) and len(item) > 1 and len(set(map(str, item.values()))) == 1:
-            yield f"{name} {next(iter(item.values()))}"  # thresholds of 30 labels, all the same
+            yield name, str(next(iter(item.values())))  # thresholds of 30 labels, all the same
         elif isinstance(item, Mapping):
             yield from _flat(item, f"{name}.")
         elif item is not None:
-            text = ", ".join(map(str, item)) if isinstance(item, list) else str(item)
-            yield f"{name} {text}"
+            yield name, ", ".join(map(str, item)) if isinstance(item, list) else str(item)
 
 
 def _path_parts(name: str) -> list[str]:
