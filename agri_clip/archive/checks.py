@@ -89,8 +89,8 @@ def _season_damages(season: Season) -> list[str]:
         found += _photo_damages(season.photos_name, rows)
         for part, regions in season.parts(columns=list(tables[season.regions_name].names)):
             found += _region_damages(season.regions_name, part, regions)
-        stray = season.region_count() - sum(row["regions"] for row in rows)
-        if stray and not found:
+        _, stray = season.stray_regions()
+        if stray:
             found.append(
                 f"table {season.regions_name}: {stray} regions belong to no photo, as a killed batch leaves them; the "
                 "next `agri-clip batch` removes them"

@@ -32,7 +32,7 @@ from agri_clip.prompts.matching import words_of
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 
 #: Columns of a region that searches show.
-SHOWN = ("photo", "region", "name", "trap", "taken", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
+SHOWN = ("photo", "region", "name", "trap", "day", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
         With the season's encoder, proposer and settings; see `labeller_of`.
     prompts : PromptSet
     where : str or None
-        A condition in SQL over the columns of photos, such as ``trap = 'T3' AND taken >= '2026-06-01'``.
+        A condition in SQL over the columns of photos, such as ``trap = 'T3' AND day >= '2026-06-01'``.
 
     Yields
     ------
@@ -168,7 +168,7 @@ def search(
     top : int
         Regions wanted.
     where : str or None
-        A condition in SQL over the columns of regions: name, trap, taken, length_mm, objectness …
+        A condition in SQL over the columns of regions: name, trap, day, length_mm, objectness …
     exact : bool
         Compare with every region even where there is an index.
 

@@ -50,6 +50,7 @@ PHOTOS = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("taken", pa.timestamp("us")),
+        ("day", pa.string()),
         ("trap", pa.string()),
         ("camera", pa.string()),
         ("latitude", pa.float64()),
@@ -71,6 +72,7 @@ def regions_schema(dim: int) -> pa.Schema:
             ("name", pa.string()),
             ("trap", pa.string()),
             ("taken", pa.timestamp("us")),
+            ("day", pa.string()),
             ("x1", pa.float32()),
             ("y1", pa.float32()),
             ("x2", pa.float32()),
@@ -127,6 +129,7 @@ def photo_row(
         "width": record.width,
         "height": record.height,
         "taken": record.taken,
+        "day": day_of(record),
         "trap": record.trap,
         "camera": record.camera,
         "latitude": latitude,
@@ -136,6 +139,11 @@ def photo_row(
         "regions": regions,
         "run": run,
     }
+
+
+def day_of(record: PhotoRecord) -> str | None:
+    """The day a photo was taken, as ``2026-06-01``: so a condition compares it as it is written."""
+    return None if record.taken is None else record.taken.date().isoformat()
 
 
 def record_of(row: Mapping[str, Any]) -> PhotoRecord:
@@ -190,6 +198,7 @@ def region_rows(
         "name": pa.array([record.name] * count, pa.string()),
         "trap": pa.array([record.trap] * count, pa.string()),
         "taken": pa.array([record.taken] * count, pa.timestamp("us")),
+        "day": pa.array([day_of(record)] * count, pa.string()),
         **{side: pa.array(regions.boxes[:, i]) for i, side in enumerate(("x1", "y1", "x2", "y2"))},
         "objectness": pa.array(regions.objectness),
         "length_px": pa.array(np.asarray(lengths_px, np.float32)),

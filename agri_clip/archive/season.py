@@ -219,22 +219,33 @@ class Season:
             return
         lock = filelock.FileLock(folder / ".writing.lock", timeout=0)
         try:
-            with explained(self.archive.place), lock:
-                self.repair()
-                yield
-        except filelock.Timeout:
-            raise DataError(f"{folder}: another program is writing to it; wait until it has finished") from None
+            with explained(self.archive.place):
+                lock.acquire()
+        except DataError as error:
+            if isinstance(error.__cause__, filelock.Timeout):
+                raise DataError(f"{folder}: another program is writing to it; wait until it has finished") from None
+            raise
+        try:
+            self.repair()
+            yield
+        finally:
+            lock.release()
 
     def repair(self) -> int:
         """Remove regions whose photo is not done, as a kill leaves them; how many rows went."""
+        numbers, count = self.stray_regions()
+        if count:
+            with explained(self.archive.place):
+                self.archive.table(self.regions_name).delete(f"photo IN ({', '.join(map(str, numbers))})")
+        return count
+
+    def stray_regions(self) -> tuple[np.ndarray, int]:
+        """Numbers of photos that regions name and that are not done, and how many such regions there are."""
         regions = self.archive.table(self.regions_name)
         present = read(regions, self.archive.place, columns=["photo"])["photo"].to_numpy()
         known = [row["photo"] for row in self.photo_rows(columns=["photo", "path"])]
         stray = np.setdiff1d(present, np.array(known, np.int64))
-        if len(stray):
-            with explained(self.archive.place):
-                regions.delete(f"photo IN ({', '.join(map(str, stray))})")
-        return int(np.isin(present, stray).sum())
+        return stray, int(np.isin(present, stray).sum())
 
     def photo_rows(self, where: str | None = None, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of `PHOTOS` that fit a condition, in the order in which the photos were added."""

@@ -50,7 +50,7 @@ app.add_typer(archive_app, name="archive")
 ArchivePlace = Annotated[str, typer.Argument(help="The archive: a folder, or an address such as s3://bucket/season.")]
 ArchiveOption = Annotated[str, typer.Option("--archive", "-a", help="The archive; made where there is none.")]
 Where = Annotated[
-    str | None, typer.Option("--where", help="Which photos, in SQL: \"trap = 'T3' AND taken >= '2026-06-01'\".")
+    str | None, typer.Option("--where", help="Which photos, in SQL: \"trap = 'T3' AND day >= '2026-06-01'\".")
 ]
 SeasonEncoder = Annotated[
     str | None, typer.Option("--encoder", help="Whose vectors, where the archive holds those of several encoders.")
@@ -192,15 +192,15 @@ def search(
     found = questions.search(season, vector, top, where)
     table = found.drop_columns(["thumbnail", "photo", "region"]).to_pandas()
     captions = [
-        (f"{place}  {row.similarity:.2f}", row.trap or row.name, f"{row.taken:%Y-%m-%d}" if _known(row.taken) else "")
+        (f"{place}  {row.similarity:.2f}", row.trap or row.name, row.day or "")
         for place, row in enumerate(table.itertuples(index=False), 1)
     ]
     write_sheet([cell.as_py() for cell in found["thumbnail"]], captions, out)
     shown = [
-        (c[0].split()[0], f"{r.similarity:.3f}", r.name, c[2])
-        for c, r in zip(captions[:10], table.itertuples(index=False), strict=False)
+        (place, f"{row.similarity:.3f}", row.name, row.day or "")
+        for place, row in enumerate(table.head(10).itertuples(index=False), 1)
     ]
-    output().print(make_table(["", "similarity", "photo", "date"], shown))
+    output().print(make_table(["", "similarity", "photo", "day"], shown))
     output().print(f"{len(table)} regions: {out}", markup=False, soft_wrap=True)
     if csv is not None:
         write_frame(table, csv)
@@ -362,10 +362,6 @@ def _print_counts(answer: Answer) -> None:
     from agri_clip.console import output, trap_table
 
     output().print(trap_table(answer.detections))
-
-
-def _known(value: Any) -> bool:
-    return value is not None and value == value  # NaT is not equal to itself
 
 
 @contextmanager

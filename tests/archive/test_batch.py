@@ -1,0 +1,239 @@
+"""Batch: every photo stands in the archive once, whatever happens, and a killed run ends where another does."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agri_clip import Detector, batch
+from agri_clip.archive import Archive, Season
+from agri_clip.archive.checks import verify
+from agri_clip.archive.store import read
+from agri_clip.batch import Stop, fill_archive, names_of, plan_batch, run_batch
+from agri_clip.errors import DataError
+from agri_clip.photo import find_photos
+from tests.archive.conftest import draw_card, write_season
+
+KILLS = 20
+
+
+def contents(place: Path) -> dict[str, Any]:
+    """Everything in an archive, row for row."""
+    archive = Archive.open(place)
+    season = Season.of(archive)
+    regions = read(season.archive.table(season.regions_name), str(place))
+    return {
+        "runs": archive.rows("runs"),
+        "photos": season.photo_rows(),
+        "regions": regions.sort_by([("photo", "ascending"), ("region", "ascending")]).to_pylist(),
+    }
+
+
+def states(season: Season) -> dict[str, str]:
+    return {row["name"]: row["status"] for row in season.photo_rows()}
+
+
+def test_every_photo_is_a_row_with_its_regions(filled: Path) -> None:
+    season = Season.of(Archive.open(filled))
+    rows = {row["name"]: row for row in season.photo_rows()}
+    assert len(rows) == 14
+    assert rows["photos/T2/T2_2026-06-29.jpg"]["status"] == "failed"
+    assert "not a photo" in rows["photos/T2/T2_2026-06-29.jpg"]["reason"]
+    copy = rows["photos/T3/T3_2026-06-29.jpg"]
+    assert (copy["status"], copy["regions"]) == ("same", 0)
+    assert copy["same_as"].endswith("T1_2026-06-01.jpg")
+    first = rows["photos/T1/T1_2026-06-01.jpg"]
+    assert (first["trap"], first["taken"].day, first["width"], first["height"]) == ("T1", 1, 260, 200)
+    assert sum(row["regions"] for row in rows.values()) == season.region_count() > 50
+    assert verify(season.archive) == []
+
+
+def test_a_second_run_does_nothing_and_new_photos_alone_are_done(
+    photos: Path, detector: Detector, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    place = tmp_path / "season"
+    fill_archive(place, find_photos(folder), detector, sources=[folder])
+    before = contents(place)
+    _, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert (progress.total, progress.done) == (0, 0)
+    assert contents(place) == before
+    draw_card(folder / "T1" / "T1_2026-07-06.jpg", 99)
+    season, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert (progress.total, progress.done) == (1, 1)
+    assert states(season)["photos/T1/T1_2026-07-06.jpg"] == "done"
+    after = contents(place)
+    assert after["photos"][: len(before["photos"])] == before["photos"]
+    assert after["regions"][: len(before["regions"])] == before["regions"]
+
+
+def test_a_failed_photo_is_tried_again_when_asked_or_changed(photos: Path, detector: Detector, tmp_path: Path) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    broken = folder / "T2" / "T2_2026-06-29.jpg"
+    place = tmp_path / "season"
+    fill_archive(place, find_photos(folder), detector, sources=[folder])
+    _, progress = fill_archive(place, find_photos(folder), detector, sources=[folder], retry_failed=True)
+    assert (progress.done, progress.failed) == (1, 1)
+    draw_card(broken, 77)
+    season, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert (progress.done, progress.failed) == (1, 0)
+    assert states(season)["photos/T2/T2_2026-06-29.jpg"] == "done"
+    assert len(states(season)) == 14
+    assert verify(season.archive) == []
+
+
+def test_a_photo_whose_bytes_changed_takes_the_place_of_the_old_one(
+    photos: Path, detector: Detector, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    place = tmp_path / "season"
+    season, _ = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    draw_card(folder / "T1" / "T1_2026-06-01.jpg", 55, spots=2)
+    season, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    rows = {row["name"]: row for row in season.photo_rows()}
+    assert len(rows) == 14
+    # The file that was its copy is none any more: its insects count again.
+    assert rows["photos/T3/T3_2026-06-29.jpg"]["status"] == "done"
+    assert progress.done == 2
+    assert verify(season.archive) == []
+
+
+def test_a_touched_file_is_not_done_again(photos: Path, detector: Detector, tmp_path: Path) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    place = tmp_path / "season"
+    fill_archive(place, find_photos(folder), detector, sources=[folder])
+    for path in find_photos(folder):
+        os.utime(path, ns=(1, 1))
+    _, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert progress.total == 0
+
+
+def test_other_settings_are_refused_by_name(
+    filled: Path, photos: Path, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = Detector(proposer="contrast", encoder=detector.encoder, context=1.5, card=False)
+    with pytest.raises(DataError, match=r"context was 1\.25, now 1\.5"):
+        fill_archive(filled, find_photos(photos), changed)
+    with pytest.raises(DataError, match="name_pattern"):
+        fill_archive(filled, find_photos(photos), detector, name_pattern="{trap}_{date}")
+    monkeypatch.setattr(detector.proposer, "version", "another")
+    with pytest.raises(DataError, match=r"proposer version was .* now another"):
+        fill_archive(filled, find_photos(photos), detector)
+
+
+def test_another_encoder_is_kept_apart(filled: Path, photos: Path, detector: Detector, tmp_path: Path) -> None:
+    place = shutil.copytree(filled, tmp_path / "season")
+
+    class Other:
+        """The same network under another fingerprint."""
+
+        fingerprint, name = "another", "other"
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(detector.encoder, name)
+
+    other = Detector(proposer="contrast", encoder=Other(), card=False)  # type: ignore[arg-type]
+    season, progress = fill_archive(place, find_photos(photos), other, sources=[photos])
+    assert progress.done == 14
+    assert season.run["encoder"] == "other"
+    archive = Archive.open(place)
+    assert [run["encoder"] for run in archive.encoders()] == ["builtin", "other"]
+    with pytest.raises(DataError, match="several encoders; name one with --encoder: builtin, other"):
+        Season.of(archive)
+    assert Season.of(archive, "builtin").region_count() == season.region_count()
+
+
+def test_a_wish_to_stop_finishes_the_groups_in_hand_and_the_rest_follows(
+    photos: Path, detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "GROUP_PHOTOS", 1)  # so that less than all photos fit between reading and writing
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    fill_archive(whole, find_photos(photos), detector, sources=[photos])
+    stop = Stop()
+    archive = Archive.open(stopped, create=True)
+    season = Season.begin(archive, detector.encoder, detector.proposer, detector.settings, {})
+    with season.writing():
+        plan = plan_batch(season, find_photos(photos), sources=[photos])
+        progress = run_batch(season, detector, plan, stop=stop)
+        last = next(progress)
+        stop.ask()
+        for last in progress:  # noqa: B007
+            pass
+    assert last.stopped
+    assert 0 < last.done < 14
+    assert len(season.photo_rows()) == last.done
+    fill_archive(stopped, find_photos(photos), detector, sources=[photos])
+    assert contents(stopped) == contents(whole)
+
+
+def test_two_writers_are_not_let_in_at_once(filled: Path) -> None:
+    season = Season.of(Archive.open(filled))
+    with season.writing(), pytest.raises(DataError, match="another program is writing"), season.writing():
+        pass
+
+
+def test_names_do_not_depend_on_what_else_is_there(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    paths = [folder / "T1" / "a.jpg", folder / "T2" / "a.jpg"]
+    assert names_of(paths, [folder]) == ["photos/T1/a.jpg", "photos/T2/a.jpg"]
+    assert names_of(paths[:1], [folder]) == ["photos/T1/a.jpg"]
+    assert names_of([paths[0]]) == ["a.jpg"]
+    assert names_of(paths) == [str(path) for path in paths]  # two of the same name
+
+
+def _fill(place: Path, folder: Path) -> None:
+    """What a killed process does, on one core and in groups of two photos."""
+    import torch
+
+    torch.set_num_threads(1)
+    batch.GROUP_PHOTOS = 2
+    made = Detector(proposer="contrast", encoder="builtin", card=False)
+    fill_archive(place, find_photos(folder), made, sources=[folder])
+
+
+def test_an_archive_killed_again_and_again_equals_one_that_never_was(tmp_path: Path) -> None:
+    folder = write_season(tmp_path / "photos")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["agri_clip.batch", "agri_clip.encoders.clip", "tests.archive.test_batch"])
+    whole = tmp_path / "whole"
+    started = time.monotonic()
+    process = context.Process(target=_fill, args=(whole, folder))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    longest = time.monotonic() - started
+    expected = contents(whole)
+    rng, kills, checked = random.Random(7), 0, 0
+    while kills < KILLS:
+        place = tmp_path / f"killed{kills}"
+        while True:
+            process = context.Process(target=_fill, args=(place, folder))
+            process.start()
+            process.join(rng.uniform(0.2, 0.8) * longest if kills < KILLS else None)
+            if process.exitcode is not None:
+                break
+            process.kill()
+            process.join()
+            kills += 1
+        assert process.exitcode == 0
+        assert contents(place) == expected
+        assert verify(Archive.open(place)) == []
+        checked += 1
+    assert checked >= 1
+
+
+def test_vectors_do_not_depend_on_the_batch_that_a_photo_is_in(photos: Path, detector: Detector, filled: Path) -> None:
+    season = Season.of(Archive.open(filled))
+    _, regions = next(season.parts("name LIKE '%T3_2026-06-22%'"))
+    proposal = detector.propose(batch.read_photo(photos / "T3" / "T3_2026-06-22.jpg"))
+    alone = detector.encode([proposal])[0]
+    kept = np.array(regions["vector"].to_pylist(), np.float32)
+    np.testing.assert_allclose(kept, alone, atol=1e-3)
