@@ -6,7 +6,7 @@ python benchmarks/archive.py throughput
 python benchmarks/archive.py index --regions 300000
 
 Baselines, each in the same run: encoding 10,000 crops (ask); a batch of 100 photos (memory); `agri-clip detect` once
-for each photo, and the models' own time on photos and crops in memory (throughput); comparing with every vector (index).
+for each photo, and the models' own time on photos and crops in memory (throughput); comparing with all vectors (index).
 """
 
 from __future__ import annotations
