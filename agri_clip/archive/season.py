@@ -34,6 +34,7 @@ from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
 from agri_clip.errors import DataError
 from agri_clip.labelling import program_version
+from agri_clip.photo import Photo, read_photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
 from agri_clip.settings import Settings
@@ -101,6 +102,7 @@ class Season:
 
     def __init__(self, archive: Archive, run: Mapping[str, Any]) -> None:
         self.archive, self.run = archive, dict(run)
+        self._paths: dict[str, str] | None = None
 
     @classmethod
     def of(cls, archive: Archive, encoder: str | None = None) -> Season:
@@ -312,6 +314,20 @@ class Season:
             found = read(regions, self.archive.place, where=_among(numbers), columns=wanted)
             chosen = found.filter(pc.is_in(found["photo"], pa.array(numbers, pa.int64())))
             yield part, chosen.sort_by([("photo", "ascending"), ("region", "ascending")])
+
+    def read_photo(self, record: PhotoRecord) -> Photo:
+        """The photo of a record, read from its file as it was when its regions were found.
+
+        Raises
+        ------
+        PhotoError
+            The file has gone, or cannot be read any more.
+        """
+        if self._paths is None:
+            self._paths = {row["name"]: row["path"] for row in self.photo_rows(columns=["photo", "name", "path"])}
+        kept = json.loads(self.run["settings"])
+        reading = {key.removeprefix("reading."): value for key, value in kept.items() if key.startswith("reading.")}
+        return read_photo(self._paths[record.name], name=record.name, **reading)
 
     def region_count(self) -> int:
         """Regions in the archive."""

@@ -1,0 +1,81 @@
+"""What the commands that ask an archive share: their options, the season, the prompts and the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agri_clip.cli.options import (
+    make_prompts,
+)
+
+if TYPE_CHECKING:
+    from agri_clip.archive import Archive, Season
+    from agri_clip.archive.questions import Answer
+    from agri_clip.encoders import Encoder
+    from agri_clip.labelling import Labeller
+    from agri_clip.prompts import PromptSet
+
+ArchivePlace = Annotated[str, typer.Argument(help="The archive: a folder, or an address such as s3://bucket/season.")]
+ArchiveOption = Annotated[str, typer.Option("--archive", "-a", help="The archive; made where there is none.")]
+Where = Annotated[
+    str | None, typer.Option("--where", help="Which photos, in SQL: \"trap = 'T3' AND day >= '2026-06-01'\".")
+]
+SeasonEncoder = Annotated[
+    str | None, typer.Option("--encoder", help="Whose vectors, where the archive holds those of several encoders.")
+]
+
+
+def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[Season, Encoder]:
+    """The season that a question goes to, and its encoder."""
+    from agri_clip.archive import Archive, Season
+    from agri_clip.archive.questions import check_encoder
+    from agri_clip.encoders import get_encoder
+
+    season = Season.of(Archive.open(archive), encoder)
+    made = get_encoder(season.run["encoder"], device=device)
+    check_encoder(season, made)
+    return season, made
+
+
+def open_question(
+    archive: str,
+    encoder: str | None,
+    device: str | None,
+    sentences: list[str] | None,
+    file: str | None,
+    negatives: list[str] | None,
+) -> tuple[Season, Encoder, PromptSet]:
+    """As `_season`, and the prompts of the question: those that the last batch was given where none are named."""
+    season, made = open_season(archive, encoder, device)
+    if sentences or file or negatives:
+        return season, made, make_prompts(sentences, file, negatives)
+    return season, made, _kept_prompts(season.archive)
+
+
+def _kept_prompts(archive: Archive) -> PromptSet:
+    from agri_clip.errors import PromptError
+    from agri_clip.prompts import PromptSet
+
+    kept = archive.rows("prompt_sets")
+    if not kept:
+        raise PromptError(
+            "nothing to look for: no batch was given prompts; give --prompt 'a green aphid', or --prompts"
+        )
+    return PromptSet.model_validate_json(kept[-1]["text"])
+
+
+def answer_of(
+    season: Season, encoder: Encoder, prompts: PromptSet, where: str | None = None, **question: Any
+) -> Answer:
+    from agri_clip.archive.questions import Answer, ask, labeller_of
+
+    labeller: Labeller = labeller_of(season, encoder, **question)
+    return Answer.concat(list(ask(season, labeller, prompts, where)))
+
+
+def print_counts(answer: Answer) -> None:
+    from agri_clip.console import output, trap_table
+
+    output().print(trap_table(answer.detections))

@@ -1,0 +1,174 @@
+"""Commands that fill an archive and look it over: batch; archive info, verify and compact."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agri_clip import defaults
+from agri_clip.cli.asking import ArchiveOption, ArchivePlace, answer_of, print_counts
+from agri_clip.cli.options import (
+    SOME_FAILED,
+    CardSize,
+    Context,
+    Device,
+    EncoderName,
+    MaxMegapixels,
+    MmPerPixel,
+    NamePattern,
+    Negatives,
+    NoCard,
+    PromptFile,
+    Prompts,
+    ProposerName,
+    RawOrientation,
+    Views,
+    app,
+    make_detector,
+    make_prompts,
+    reading_options,
+)
+
+if TYPE_CHECKING:
+    from agri_clip.batch import Stop
+
+archive_app = typer.Typer(help="Look an archive over.", no_args_is_help=True)
+app.add_typer(archive_app, name="archive")
+
+
+@app.command()
+def batch(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, or folders of photos.")],
+    archive: ArchiveOption,
+    prompt: Prompts = None,
+    prompts: PromptFile = None,
+    negative: Negatives = None,
+    encoder: EncoderName = defaults.ENCODER,
+    proposer: ProposerName = defaults.PROPOSER,
+    device: Device = None,
+    context: Context = None,
+    views: Views = 1,
+    mm_per_pixel: MmPerPixel = None,
+    card_size: CardSize = None,
+    no_card: NoCard = False,
+    name_pattern: NamePattern = None,
+    raw_orientation: RawOrientation = False,
+    max_megapixels: MaxMegapixels = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do photos again that failed before.")] = False,
+) -> None:
+    """Put a season's photos into an archive; the same command again, after a crash or with new photos, goes on."""
+    from agri_clip.archive import Archive, Season
+    from agri_clip.batch import Stop, plan_batch, run_batch
+    from agri_clip.console import batch_progress, errors, output
+    from agri_clip.photo import find_photos
+
+    asked = bool(prompt or prompts)
+    prompt_set = make_prompts(prompt, prompts, negative) if asked else None
+    reading = reading_options(name_pattern, raw_orientation, max_megapixels)
+    sources = find_photos(photos)
+    detector = make_detector(
+        encoder=encoder,
+        proposer=proposer,
+        device=device,
+        context=context,
+        views=views,
+        mm_per_pixel=mm_per_pixel,
+        card_size=card_size,
+        no_card=no_card,
+    )
+    season = Season.begin(
+        Archive.open(archive, create=True), detector.encoder, detector.proposer, detector.settings, reading
+    )
+    stop = Stop()
+    with season.writing(), _stopping(stop):
+        plan = plan_batch(season, sources, sources=photos, retry_failed=retry_failed)
+        if plan.done or plan.failed_before:
+            output().print(f"{plan.done} photos are in the archive already, {plan.failed_before} failed before")
+        state = None
+        for state in batch_progress(run_batch(season, detector, plan, stop=stop, **reading), len(plan.tasks)):  # noqa: B007
+            pass
+        if plan.tasks:
+            season.compact()
+        if prompt_set is not None:
+            season.archive.remember_prompts(prompt_set.hash, prompt_set.name, prompt_set.model_dump_json())
+    if state is not None:
+        output().print(
+            f"{state.done} photos done, {state.failed} of them failed, {state.copies} are copies; "
+            f"{state.regions} regions kept"
+        )
+        for name, reason in state.failures:
+            errors().print(f"failed: {name}: {reason}", markup=False, soft_wrap=True)
+    if state is not None and state.stopped:
+        output().print(f"stopped with {state.total - state.done} photos to go; give the same command again to go on")
+        raise typer.Exit(SOME_FAILED)
+    if prompt_set is not None:
+        print_counts(answer_of(season, detector.encoder, prompt_set))
+    failed = plan.failed_before + (state.failed if state is not None else 0)
+    if failed:
+        errors().print(f"{failed} photos could not be read; when they are mended: the same command, --retry-failed")
+        raise typer.Exit(SOME_FAILED)
+
+
+@archive_app.command("info")
+def archive_info(archive: ArchivePlace) -> None:
+    """Say what an archive holds and what made it."""
+    from agri_clip.archive import Archive
+    from agri_clip.archive.checks import describe
+    from agri_clip.console import make_table, output
+
+    output().print(make_table(["", ""], describe(Archive.open(archive))))
+
+
+@archive_app.command("verify")
+def archive_verify(archive: ArchivePlace) -> None:
+    """Read all of an archive and name any damage; exit status 3 where there is some."""
+    from agri_clip.archive import Archive
+    from agri_clip.archive.checks import verify
+    from agri_clip.console import output
+
+    damages = verify(Archive.open(archive))
+    for damage in damages:
+        output().print(damage, markup=False, soft_wrap=True)
+    output().print("no damage found" if not damages else f"{len(damages)} damages")
+    if damages:
+        raise typer.Exit(SOME_FAILED)
+
+
+@archive_app.command("compact")
+def archive_compact(archive: ArchivePlace) -> None:
+    """Join an archive's many small files, drop older versions, and index it where it is large enough to need that."""
+    from datetime import timedelta
+
+    from agri_clip.archive import Archive, Season
+    from agri_clip.console import output
+
+    opened = Archive.open(archive)
+    for run in opened.encoders():
+        season = Season(opened, run)
+        with season.writing():
+            season.compact(timedelta(0))
+        output().print(f"{run['encoder']}: {season.region_count()} regions")
+
+
+@contextmanager
+def _stopping(stop: Stop) -> Iterator[None]:
+    """Ctrl-C asks to stop after the photos in hand; a second one ends the program at once."""
+    from agri_clip.console import errors
+
+    def ask_once(number: int, frame: Any) -> None:  # noqa: ARG001
+        if stop:
+            raise KeyboardInterrupt
+        stop.ask()
+        errors().print("finishing the photos in hand; once more to end at once")
+
+    before = {number: signal.signal(number, ask_once) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,110 @@
+"""The commands of a season as a technician meets them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from tests.archive.conftest import draw_card
+from tests.test_cli import rows, run
+
+
+@pytest.fixture
+def season(filled: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(filled, tmp_path / "season"))
+
+
+def batch(photos: Path, season: Path, *more: str) -> int:
+    return run("batch", photos, "--archive", season, "--proposer", "contrast", "--no-card", *more)
+
+
+def test_batch_fills_goes_on_and_asks(photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = shutil.copytree(photos, tmp_path / "photos")
+    place = tmp_path / "another"
+    assert batch(folder, place, "-p", "a house fly", "-p", "a ladybird") == 3  # one photo is broken
+    first = capsys.readouterr()
+    assert "14 photos done, 1 of them failed, 1 are copies" in first.out
+    assert "T2_2026-06-29.jpg: is a" in first.err
+    assert "--retry-failed" in first.err
+    for trap in ("T1", "T2", "T3", "all"):
+        assert trap in first.out
+    draw_card(folder / "T2" / "T2_2026-06-29.jpg", 5)
+    assert batch(folder, place, "-p", "a house fly") == 0
+    second = capsys.readouterr()
+    assert "13 photos are in the archive already" in second.out
+    assert "1 photos done, 0 of them failed" in second.out
+    assert batch(folder, place) == 0
+    assert batch(folder, place, "--context", "1.6") == 2
+    assert "context was 1.25, now 1.6" in capsys.readouterr().err
+
+
+def test_ask_counts_by_trap_and_writes_tables(season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "asked"
+    where = "trap = 'T1' AND day >= '2026-06-08'"
+    assert run("ask", season, "-p", "an insect", "--where", where, "--out", out, "--format", "csv") == 0
+    printed = capsys.readouterr().out
+    assert "T1" in printed
+    assert "T2" not in printed
+    counts = rows(out / "counts.csv")
+    assert [row["trap"] for row in counts] == ["T1"] * 3
+    assert sum(int(row["an insect"]) for row in counts) == len(rows(out / "detections.csv"))
+
+
+def test_ask_without_prompts_takes_those_of_the_last_batch(
+    photos: Path, season: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("ask", season) == 2
+    assert "no batch was given prompts" in capsys.readouterr().err
+    batch(photos, season, "-p", "a ladybird", "-p", "a moth")
+    capsys.readouterr()
+    assert run("ask", season) == 0
+    printed = capsys.readouterr().out
+    assert "a ladybird" in printed
+    assert "a moth" in printed
+
+
+def test_search_makes_a_sheet_and_a_table(season: Path, photos: Path, tmp_path: Path) -> None:
+    sheet, table = tmp_path / "sheet.png", tmp_path / "found.csv"
+    assert run("search", season, "--text", "a black beetle", "--top", 10, "--out", sheet, "--csv", table) == 0
+    assert Image.open(sheet).width > 500
+    found = pd.read_csv(table, encoding="utf-8-sig")
+    assert len(found) == 10
+    assert found["similarity"].is_monotonic_decreasing
+    assert {"name", "trap", "day", "x1", "length_px"} <= set(found.columns)
+    example = photos / "T1" / "T1_2026-06-08.jpg"
+    assert run("search", season, "--image", example, "--out", sheet, "--where", "trap = 'T2'") == 0
+    assert run("search", season, "--out", sheet) == 2
+    assert run("search", season, "--text", "a fly", "--out", sheet, "--where", "pest = 1") == 2
+
+
+def test_label_names_what_stands_in_a_photo(season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "names.csv"
+    assert run("label", "--archive", season, "--photo", "T3_2026-06-08", "--top", 4, "--csv", table) == 0
+    named = pd.read_csv(table, encoding="utf-8-sig")
+    assert len(named) == 4
+    assert named["photo"].str.contains("T3_2026-06-08").all()
+    assert named["name_1"].iloc[0] in capsys.readouterr().out
+
+
+def test_export_writes_formats(season: Path, tmp_path: Path) -> None:
+    out = tmp_path / "labels"
+    assert run("export", season, "-p", "an insect", "--format", "coco", "--format", "csv", "--out", out) == 0
+    assert (out / "coco.json").is_file()
+    assert (out / "detections.csv").is_file()
+
+
+def test_archive_commands(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("archive", "info", season) == 0
+    assert "12 done, 1 failed, 1 copies of others" in capsys.readouterr().out
+    assert run("archive", "verify", season) == 0
+    assert run("archive", "compact", season) == 0
+    assert run("archive", "verify", season) == 0
+    shutil.rmtree(season / "runs.lance" / "data")
+    assert run("archive", "verify", season) == 3
+    assert "table runs" in capsys.readouterr().out
+    assert run("ask", season.parent / "none", "-p", "a fly") == 2
+    assert "there is no such archive" in capsys.readouterr().err
