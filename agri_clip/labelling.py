@@ -14,10 +14,14 @@ from agri_clip.encoders import Encoder
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
-from agri_clip.regions.merging import nms
+from agri_clip.regions.merging import best_first, nms
 from agri_clip.scoring import INSECT_THRESHOLD, THRESHOLD, LabelVectors, Scores, embed_prompts, score
 from agri_clip.settings import Settings
 from agri_clip.thresholds import ProposedBy, threshold_for
+
+#: Pixels from the place of one photo to that of the next while regions of many are merged at once: more than any photo
+#: has, and a power of two, so that no digit of a box is lost.
+PHOTO_STEP = 2.0**20
 
 
 class Labeller:
@@ -57,49 +61,133 @@ class Labeller:
             Of unit length.
         prompts : PromptSet
         """
-        return self.choose(record, regions, vectors, prompts)[0]
+        return self.label_photos([record], [len(regions)], regions, vectors, prompts)[0]
 
-    def choose(
-        self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet
+    def label_photos(
+        self,
+        records: Sequence[PhotoRecord],
+        counts: Sequence[int],
+        regions: Regions,
+        vectors: np.ndarray,
+        prompts: PromptSet,
+        *,
+        lengths: np.ndarray | None = None,
+        crowded: np.ndarray | None = None,
     ) -> tuple[Detections, np.ndarray]:
-        """As `label`; beside the result, for each of its rows the index of the region that it is, shape (k,), int64."""
-        lengths = long_sides(regions)
-        lengths_mm = lengths * (record.mm_per_pixel if record.mm_per_pixel else np.nan)
-        scores = self.score(record, regions, vectors, prompts)
-        kept = self._merge(regions, scores)
-        outlines = regions.outlines or (None,) * len(regions)
+        """As `label`, for many photos at once; each gives what it would give by itself.
+
+        Parameters
+        ----------
+        records : sequence of PhotoRecord
+        counts : sequence of int
+            Regions of each photo.
+        regions : Regions
+            Of all photos, in their order; n of them.
+        vectors : ndarray, shape (n, dim)
+            Of unit length.
+        prompts : PromptSet
+        lengths : ndarray, shape (n,), float32, optional
+            Where they are known already, `long_sides` of the regions.
+        crowded : ndarray, shape (n,), bool, optional
+            False for regions that overlap no other of their photo by more than the settings let two stand.
+
+        Returns
+        -------
+        detections : Detections
+        kept : ndarray, shape (k,), int64
+            For each row of the result the index of the region that it is.
+        """
+        owner = np.repeat(np.arange(len(records)), counts)
+        lengths = long_sides(regions) if lengths is None else lengths
+        scale = np.array([record.mm_per_pixel or np.nan for record in records], np.float32)
+        lengths_mm = lengths * scale[owner]
+        columns, evidence = self._decide(records, owner, regions.objectness, lengths, lengths_mm, vectors, prompts)
+        kept = self._merge(regions.boxes, owner, columns["status"], columns["insect"], crowded)
+        outlines = (None,) * len(kept) if regions.outlines is None else tuple(regions.outlines[i] for i in kept)
+        lengths_told = list(dict.fromkeys(evidence))
+        told = {"length": lengths_told[0] if len(lengths_told) == 1 else lengths_told} if lengths_told else {}
         detections = Detections(
-            photos=(record,),
+            photos=tuple(records),
             label_names=prompts.labels,
-            photo_index=np.zeros(len(kept), np.int32),
+            photo_index=owner[kept],
             boxes=regions.boxes[kept],
-            label_index=scores.label_index[kept],
-            status=scores.status[kept],
-            scores=scores.score[kept],
-            insect=scores.insect[kept],
+            label_index=columns["label_index"][kept],
+            status=columns["status"][kept],
+            scores=columns["score"][kept],
+            insect=columns["insect"][kept],
             objectness=regions.objectness[kept],
-            margin=scores.margin[kept],
+            margin=columns["margin"][kept],
             length_px=lengths[kept],
             length_mm=lengths_mm[kept],
-            outlines=tuple(outlines[i] for i in kept),
-            provenance=self.provenance(prompts) | {"length": scores.length},
+            outlines=outlines,
+            provenance=self.provenance(prompts) | told,
         )
         return detections, kept
 
     def score(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Scores:
         """Probabilities of every label for every region of a photo, overlapping ones too."""
         lengths = long_sides(regions)
+        lengths_mm = lengths * record.mm_per_pixel if record.mm_per_pixel else None
+        return self._score(regions.objectness, lengths, lengths_mm, vectors, prompts)
+
+    def _score(
+        self,
+        objectness: np.ndarray,
+        lengths_px: np.ndarray | None,
+        lengths_mm: np.ndarray | None,
+        vectors: np.ndarray,
+        prompts: PromptSet,
+    ) -> Scores:
         embedded = self.embed(prompts)
         threshold, insect_threshold = self._limits(embedded)
         return score(
             vectors,
             embedded,
-            objectness=regions.objectness,
-            lengths_mm=lengths * record.mm_per_pixel if record.mm_per_pixel else None,
-            lengths_px=lengths if self.settings.relative_length else None,
+            objectness=objectness,
+            lengths_mm=lengths_mm,
+            lengths_px=lengths_px if self.settings.relative_length else None,
             threshold=threshold,
             insect_threshold=insect_threshold,
         )
+
+    def _decide(
+        self,
+        records: Sequence[PhotoRecord],
+        owner: np.ndarray,
+        objectness: np.ndarray,
+        lengths: np.ndarray,
+        lengths_mm: np.ndarray,
+        vectors: np.ndarray,
+        prompts: PromptSet,
+    ) -> tuple[dict[str, np.ndarray], list[str]]:
+        """Columns of `Scores` for all regions, and for each photo which evidence its lengths were.
+
+        Where lengths are judged against those of the same photo, photos are gone through one by one.
+        """
+        columns: dict[str, np.ndarray] = {
+            "label_index": np.zeros(len(owner), np.int32),
+            "status": np.zeros(len(owner), np.int8),
+            **{name: np.zeros(len(owner), np.float32) for name in ("score", "insect", "margin")},
+        }
+        scaled = np.array([bool(record.mm_per_pixel) for record in records], bool)
+        known = self.embed(prompts).lengths_mm
+        known = known[~np.isnan(known).any(axis=1)]
+        # Without two different ranges, lengths of one photo say nothing of each other.
+        relative = self.settings.relative_length and len(np.unique(known, axis=0)) > 1
+        evidence = np.where(scaled & bool(len(known)), "scale", "none").astype(object)
+        ends = np.searchsorted(owner, np.arange(len(records) + 1))
+        alone = np.flatnonzero(~scaled & relative)
+        together = np.flatnonzero(~np.isin(owner, alone))
+        parts = [(together, None, lengths_mm[together] if scaled.any() else None)] if len(together) else []
+        parts += [(np.arange(ends[i], ends[i + 1]), i, None) for i in alone]
+        for rows, photo, millimetres in parts:
+            pixels = None if photo is None else lengths[rows]
+            scores = self._score(objectness[rows], pixels, millimetres, vectors[rows], prompts)
+            for name, column in columns.items():
+                column[rows] = getattr(scores, name)
+            if photo is not None:
+                evidence[photo] = scores.length
+        return columns, evidence.tolist()
 
     def nothing(self, records: Sequence[PhotoRecord], prompts: PromptSet) -> Detections:
         """The result of photos without regions, such as those that could not be read."""
@@ -150,11 +238,27 @@ class Labeller:
         names_some = len(embedded.others) > 0
         return max(self._fitted, THRESHOLD) if names_some else self._fitted, min(self._fitted, INSECT_THRESHOLD)
 
-    def _merge(self, regions: Regions, scores: Scores) -> np.ndarray:
-        """Indices of the regions kept, best first: a found label goes before another insect, that before background."""
-        order = np.where(scores.status == FOUND, 2.0, np.where(scores.status == BACKGROUND, 0.0, 1.0)) + scores.insect
-        kept = nms(regions.boxes, order, self.settings.merge_iou, metric="iou")
-        return kept[nms(regions.boxes[kept], order[kept], self.settings.merge_ios, metric="ios")]
+    def _merge(
+        self,
+        boxes: np.ndarray,
+        owner: np.ndarray,
+        status: np.ndarray,
+        insect: np.ndarray,
+        crowded: np.ndarray | None,
+    ) -> np.ndarray:
+        """Indices of the regions kept, photo by photo and best first: found labels, other insects, background."""
+        order = np.where(status == FOUND, 2.0, np.where(status == BACKGROUND, 0.0, 1.0)) + insect
+        # Each photo on a place of its own, so that regions of different photos never overlap.
+        apart = boxes.astype(np.float64)
+        apart[:, [0, 2]] += owner[:, None] * PHOTO_STEP
+        rivals = np.arange(len(boxes)) if crowded is None else np.flatnonzero(crowded)
+        left = rivals[nms(apart[rivals], order[rivals], self.settings.merge_iou, metric="iou")]
+        left = left[nms(apart[left], order[left], self.settings.merge_ios, metric="ios")]
+        kept = np.ones(len(boxes), bool)
+        kept[rivals] = False
+        kept[left] = True
+        ranked = best_first(boxes, order, owner)
+        return ranked[kept[ranked]]
 
 
 @lru_cache(maxsize=1)

@@ -31,6 +31,11 @@ from agri_clip.prompts.catalogue import load_catalogue
 from agri_clip.prompts.matching import words_of
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 
+#: Columns of a region that a prompt set is asked with.
+ASKED = (
+    *("photo", "region", "x1", "y1", "x2", "y2", "objectness", "outline"),
+    *("length_px", "overlap_iou", "overlap_ios", "vector"),
+)
 #: Columns of a region that searches show.
 SHOWN = ("photo", "region", "name", "trap", "day", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
 
@@ -106,22 +111,27 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     DataError
         The condition cannot be used, or the archive is damaged.
     """
-    columns = ["photo", "region", "x1", "y1", "x2", "y2", "objectness", "outline", "vector"]
-    for rows, regions in season.parts(where, columns):
-        numbers = regions["photo"].to_numpy()
-        vectors = vectors_of(regions)
-        ends = np.searchsorted(numbers, [row["photo"] for row in rows], side="right")
-        starts = np.searchsorted(numbers, [row["photo"] for row in rows], side="left")
-        parts = []
-        for row, start, end in zip(rows, starts, ends, strict=True):
-            own = regions.slice(start, end - start)
-            if not len(own):
-                nothing = np.zeros(0, np.int64)
-                parts.append(Answer(labeller.nothing([record_of(row)], prompts), nothing, nothing))
-                continue
-            detections, kept = labeller.choose(record_of(row), regions_of(own), vectors[start:end], prompts)
-            parts.append(Answer(detections, numbers[start:end][kept], own["region"].to_numpy()[kept].astype(np.int64)))
-        yield Answer.concat(parts)
+    settings = labeller.settings
+    for rows, regions in season.parts(where, ASKED):
+        crowded = (regions["overlap_iou"].to_numpy() > settings.merge_iou) | (
+            regions["overlap_ios"].to_numpy() > settings.merge_ios
+        )
+        counts = np.bincount(_places(rows, regions), minlength=len(rows))
+        detections, kept = labeller.label_photos(
+            [record_of(row) for row in rows],
+            counts.tolist(),
+            regions_of(regions),
+            vectors_of(regions),
+            prompts,
+            lengths=regions["length_px"].to_numpy(),
+            crowded=crowded,
+        )
+        yield Answer(detections, regions["photo"].to_numpy()[kept], regions["region"].to_numpy()[kept].astype(np.int64))
+
+
+def _places(rows: Sequence[dict[str, Any]], regions: pa.Table) -> np.ndarray:
+    """For each region the place of its photo among `rows`, which are in the order of their numbers."""
+    return np.searchsorted(np.array([row["photo"] for row in rows], np.int64), regions["photo"].to_numpy())
 
 
 def labeller_of(season: Season, encoder: Encoder, **question: Any) -> Labeller:

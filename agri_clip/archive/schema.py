@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from agri_clip.detections import PhotoRecord
 from agri_clip.regions.base import Regions
+from agri_clip.regions.merging import Metric, largest_overlaps
 
 #: Grows when a table changes; `agri_clip.archive.store.MIGRATIONS` brings older archives up to it.
 FORMAT_VERSION = 1
@@ -78,6 +79,8 @@ def regions_schema(dim: int) -> pa.Schema:
             ("x2", pa.float32()),
             ("y2", pa.float32()),
             ("objectness", pa.float32()),
+            ("overlap_iou", pa.float32()),
+            ("overlap_ios", pa.float32()),
             ("length_px", pa.float32()),
             ("length_mm", pa.float32()),
             ("outline", pa.list_(pa.float32())),
@@ -201,6 +204,7 @@ def region_rows(
         "day": pa.array([day_of(record)] * count, pa.string()),
         **{side: pa.array(regions.boxes[:, i]) for i, side in enumerate(("x1", "y1", "x2", "y2"))},
         "objectness": pa.array(regions.objectness),
+        **{f"overlap_{metric}": pa.array(_overlaps(regions.boxes, metric)) for metric in ("iou", "ios")},
         "length_px": pa.array(np.asarray(lengths_px, np.float32)),
         "length_mm": pa.array(np.asarray(lengths_px * scale, np.float32) if scale else [None] * count, pa.float32()),
         "outline": pa.array([None if o is None else o.ravel() for o in outlines], pa.list_(pa.float32())),
@@ -208,6 +212,13 @@ def region_rows(
         "vector": pa.FixedSizeListArray.from_arrays(pa.array(vectors.astype(np.float16).ravel()), vectors.shape[1]),
     }
     return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def _overlaps(boxes: np.ndarray, metric: Metric) -> np.ndarray:
+    """`largest_overlaps` as float32, never rounded down: what overlaps too far must be seen to."""
+    exact = largest_overlaps(boxes, metric)
+    kept = exact.astype(np.float32)
+    return np.where(kept < exact, np.nextafter(kept, np.float32(2)), kept)
 
 
 def regions_of(rows: pa.Table) -> Regions:

@@ -79,6 +79,35 @@ def overlapping_pairs(
     return in_a[order], in_b[order], overlap[order]
 
 
+def largest_overlaps(boxes: np.ndarray, metric: Metric = "iou") -> np.ndarray:
+    """How far each box overlaps the one that it overlaps most, itself left out.
+
+    Parameters
+    ----------
+    boxes : array_like, shape (n, 4)
+        xyxy.
+    metric : {"iou", "ios"}
+
+    Returns
+    -------
+    ndarray, shape (n,), float64
+        0 to 1. A box for which this is no more than a threshold takes no part in `nms` with that threshold.
+    """
+    one, other, overlap = overlapping_pairs(boxes, boxes, 0.0, metric)
+    largest = np.zeros(len(np.asarray(boxes).reshape(-1, 4)))
+    apart = one != other
+    np.maximum.at(largest, one[apart], overlap[apart])
+    return largest
+
+
+def best_first(boxes: np.ndarray, scores: np.ndarray, group: np.ndarray | None = None) -> np.ndarray:
+    """Indices in the order in which `nms` goes through boxes; with `group` group by group, in ascending order."""
+    boxes, scores = _checked(boxes), np.asarray(scores, dtype=np.float64).reshape(-1)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    keys = [boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], -area, -scores]
+    return np.lexsort(keys if group is None else [*keys, group])
+
+
 def nms(boxes: np.ndarray, scores: np.ndarray, threshold: float = 0.5, metric: Metric = "iou") -> np.ndarray:
     """Greedy non-maximum suppression, blind to classes.
 
@@ -263,8 +292,7 @@ def _greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, metric: Met
     boxes, scores = _checked(boxes), np.asarray(scores, dtype=np.float64).reshape(-1)
     if len(boxes) != len(scores) or not np.isfinite(scores).all():
         raise ValueError(f"{len(boxes)} boxes need as many finite scores, got {len(scores)}")
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    order = np.lexsort((boxes[:, 3], boxes[:, 2], boxes[:, 1], boxes[:, 0], -area, -scores))
+    order = best_first(boxes, scores)
     ranked = boxes[order]
     tree = shapely.STRtree(shapely.box(*ranked.T))
     free = np.ones(len(ranked), bool)  # neither kept nor taken yet
