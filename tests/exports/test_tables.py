@@ -95,6 +95,20 @@ def test_a_label_may_be_called_as_a_column_is(tmp_path: Path) -> None:
     ]
 
 
+def test_no_two_labels_share_a_column(tmp_path: Path) -> None:
+    labels = ("found (label)", "found", "moth")
+    csv_table.write_counts(Detections.empty([PhotoRecord("a.jpg", 1, 1)], labels), tmp_path / "c.csv")
+    assert read(tmp_path / "c.csv").columns.tolist()[3:7] == ["found (label)", "found (label) (label)", "moth", "found"]
+
+
+def test_a_file_name_that_is_no_unicode_is_a_row_too(tmp_path: Path) -> None:
+    odd = Detections.empty([PhotoRecord("caf\udce9.jpg", reason="is empty"), PhotoRecord("b.jpg", 1, 1)], ("moth",))
+    csv_table.write_counts(odd, tmp_path / "c.csv")
+    csv_table.write_failures(odd, tmp_path / "f.csv")
+    assert read(tmp_path / "c.csv")["photo"].tolist() == ["caf?.jpg", "b.jpg"]
+    assert read(tmp_path / "f.csv")["photo"].tolist() == ["caf?.jpg"]
+
+
 def test_failures_give_the_reason(result: Detections, tmp_path: Path) -> None:
     csv_table.write_failures(result, tmp_path / "f.csv")
     table = read(tmp_path / "f.csv")
