@@ -18,7 +18,7 @@ from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.encoders.views import VIEWS, encode_views
 from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo import Photo, read_photo
-from agri_clip.prompts import PromptSet
+from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions import Proposer, get_proposer
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import Card, find_card
@@ -257,8 +257,12 @@ class Detector:
         return self._embedded[prompts]
 
     def provenance(self, prompts: PromptSet, embedded: LabelVectors) -> dict[str, Any]:
-        """What a result says of its making; `unknown_words` only where the encoder never saw some."""
-        made_by = {
+        """What a result says of its making.
+
+        `unknown_words` only where the encoder never saw some; `pests`, label to catalogue id, only for labels to which
+        the prompt set gives a pest that they do not name.
+        """
+        made_by: dict[str, Any] = {
             "program": f"agri_clip {program_version()}",
             "proposer": f"{self.proposer.name} {self.proposer.version}",
             "encoder": self.encoder.name,
@@ -276,6 +280,8 @@ class Detector:
             "mm_per_pixel": self.settings.mm_per_pixel,
             "relative_length": self.settings.relative_length,
         }
+        if pests := catalogued_labels(prompts):
+            made_by["pests"] = dict(pests)
         return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
 
     def _read(self, source: Any, **reading: Any) -> Photo:
