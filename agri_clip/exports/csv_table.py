@@ -141,7 +141,9 @@ def _write_table(table: pd.DataFrame, path: Path | str, detections: Detections) 
     table = table.assign(produced_by=produced_by(detections.provenance))
     for at, dtype in enumerate(table.dtypes):
         if pd.api.types.is_string_dtype(dtype):
-            table.isetitem(at, [_safe_cell(value) for value in table.iloc[:, at]])
+            # Each different text once: a season has many rows and few photos and labels.
+            place, texts = pd.factorize(table.iloc[:, at])
+            table.isetitem(at, np.array([*map(_safe_cell, texts), None], dtype=object)[place])
     table.columns = pd.Index([_safe_cell(name) for name in table.columns])
     # CR LF is the standard's line end (RFC 4180) and makes the writer quote cells that hold either character.
     text = table.to_csv(index=False, lineterminator="\r\n", date_format="%Y-%m-%d %H:%M:%S")
