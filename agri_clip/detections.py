@@ -204,7 +204,7 @@ class Detections:
         names = text_column(photo.name for photo in self.photos)
         # Joined by place, not by name: a label may be called "photo".
         return pd.concat([names, *columns], axis=1, keys=range(len(columns) + 1)).set_axis(
-            ["photo", *self.label_names], axis=1
+            ["photo", *text_column(self.label_names)], axis=1
         )
 
     def to_pandas(self) -> pd.DataFrame:
@@ -215,14 +215,14 @@ class Detections:
         DataFrame
             Columns of the same types for any number of rows: text, seconds for `taken`, float32 for numbers.
         """
-        photo = [self.photos[i] for i in self.photo_index]
+        taken = pd.Series([photo.taken for photo in self.photos], dtype="datetime64[s]")
         return pd.DataFrame(
             {
-                "photo": text_column(p.name for p in photo),
-                "trap": text_column(p.trap for p in photo),
-                "taken": pd.Series([p.taken for p in photo], dtype="datetime64[s]"),
-                "label": text_column(self.label_names[i] for i in self.label_index),
-                "status": text_column(STATUSES[s] for s in self.status),
+                "photo": _pick(text_column(photo.name for photo in self.photos), self.photo_index),
+                "trap": _pick(text_column(photo.trap for photo in self.photos), self.photo_index),
+                "taken": _pick(taken, self.photo_index),
+                "label": _pick(text_column(self.label_names), self.label_index),
+                "status": _pick(text_column(STATUSES), self.status),
                 "score": self.scores,
                 "margin": self.margin,
                 "insect": self.insect,
@@ -253,10 +253,18 @@ class Detections:
 ARRAYS = tuple(f.name for f in fields(Detections) if f.name not in ("photos", "label_names", "outlines", "provenance"))
 
 
-def text_column(texts: Iterable[str | None]) -> pd.Series:
-    """A column of texts; bytes of a file name that are no text become "?", for pandas stores UTF-8."""
-    clean = [None if text is None else text.encode("utf-8", errors="replace").decode("utf-8") for text in texts]
+def text_column(values: Iterable[str | None]) -> pd.Series:
+    """A column of text for a table; where a file name is no Unicode, the letters that nobody can read become "?".
+
+    Where pyarrow is installed pandas keeps its text there, and that refuses such letters with a UnicodeEncodeError.
+    """
+    clean = [None if value is None else value.encode("utf-8", errors="replace").decode("utf-8") for value in values]
     return pd.Series(clean, dtype="str")
+
+
+def _pick(column: pd.Series, index: np.ndarray) -> pd.Series:
+    """The values of a column that the indices name, numbered from 0."""
+    return column.take(index.astype(np.intp)).reset_index(drop=True)
 
 
 def _join_provenance(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
 from agri_clip.encoders import Encoder
-from agri_clip.prompts import PromptSet
+from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
 from agri_clip.regions.merging import best_first, nms
@@ -200,14 +200,18 @@ class Labeller:
         return self._embedded[prompts]
 
     def provenance(self, prompts: PromptSet) -> dict[str, Any]:
-        """What a result says of its making; `unknown_words` only where the encoder never saw some."""
+        """What a result says of its making.
+
+        `unknown_words` only where the encoder never saw some; `pests`, label to catalogue id, only for labels to which
+        the prompt set gives a pest that they do not name.
+        """
         if prompts not in self._provenance:
             self._provenance[prompts] = self._make_provenance(prompts)
         return dict(self._provenance[prompts])
 
     def _make_provenance(self, prompts: PromptSet) -> dict[str, Any]:
         embedded, settings = self.embed(prompts), self.settings
-        made_by = {
+        made_by: dict[str, Any] = {
             "program": f"agri_clip {program_version()}",
             "proposer": f"{self.proposer.name} {self.proposer.version}",
             "encoder": self.encoder.name,
@@ -225,6 +229,8 @@ class Labeller:
             "mm_per_pixel": settings.mm_per_pixel,
             "relative_length": settings.relative_length,
         }
+        if pests := catalogued_labels(prompts):
+            made_by["pests"] = dict(pests)
         return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
 
     def _limits(self, embedded: LabelVectors) -> tuple[float | None, float]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from agri_clip import cli
@@ -58,6 +59,18 @@ def test_detect_writes_pictures_tables_and_counts(
     assert "a ladybird" in printed.out
     assert "T4_2026-05-11.jpg" in printed.out
     assert printed.err == ""
+
+
+def test_detect_writes_every_format_that_is_asked_for(two_photos: Path, tmp_path: Path) -> None:
+    wanted = [argument for name in cli.Format for argument in ("--format", name.value)]
+    out = tmp_path / "r"
+    assert run("detect", two_photos, "-p", "an insect", "--out", out, "--no-pictures", *wanted) == 0
+    names = {"detections.csv", "detections.json", "coco.json", "yolo", "voc", "label-studio", "counts.geojson"}
+    names |= {"darwin-core.zip", "detections.parquet", "results.xlsx", "counts.csv", "failures.csv"}
+    assert {path.name for path in out.iterdir()} == names
+    found = len(rows(out / "detections.csv"))
+    assert found > 0
+    assert len(pd.read_parquet(out / "detections.parquet")) == len(pd.read_excel(out / "results.xlsx")) == found
 
 
 def test_trap_and_date_come_from_the_file_name(two_photos: Path, tmp_path: Path) -> None:

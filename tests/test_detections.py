@@ -145,6 +145,14 @@ def test_an_empty_table_has_the_same_columns_and_types(result: Detections) -> No
     assert without_trap.to_pandas().dtypes.equals(full.dtypes)
 
 
+def test_text_that_is_no_unicode_is_text_in_the_table(result: Detections) -> None:
+    names = ("caf\udce9.jpg", *(photo.name for photo in result.photos[1:]))
+    photos = tuple(replace(photo, name=name) for photo, name in zip(result.photos, names, strict=True))
+    odd = replace(result, photos=photos)
+    assert odd.counts()["photo"].iloc[0] == "caf?.jpg"
+    assert set(odd.to_pandas()["photo"]) <= {"caf?.jpg", *names[1:]}
+
+
 def test_supervision_gets_the_same_regions(result: Detections) -> None:
     other = result.to_supervision()
     assert (other.xyxy == result.boxes).all()

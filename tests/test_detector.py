@@ -145,6 +145,13 @@ def test_the_result_says_what_made_it(detector: Detector) -> None:
     assert made_by["prompts_hash"] == prompts.hash
     assert made_by["encoder_fingerprint"] == detector.encoder.fingerprint
     assert made_by["thresholds"].keys() == {"a ladybird"}
+    assert "pests" not in made_by
+
+
+def test_the_result_says_which_pest_a_code_stands_for(detector: Detector, tmp_path: Path) -> None:
+    (tmp_path / "p.yaml").write_text("targets:\n- {name: WF, pest: whitefly}\n- thrips\n", encoding="utf-8")
+    result = detector(np.full((300, 400, 3), 200, np.uint8), PromptSet.load(tmp_path / "p.yaml"))
+    assert result.provenance["pests"] == {"WF": "whitefly"}
 
 
 def test_words_that_the_encoder_never_saw_are_told_once_and_stand_in_the_result(detector: Detector) -> None:

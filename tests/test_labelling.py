@@ -23,7 +23,7 @@ def make_photo(rng: np.random.Generator, count: int, near: np.ndarray) -> tuple[
     corners = rng.uniform(0, 400, (count, 2))
     boxes = np.concatenate([corners, corners + rng.uniform(10, 120, (count, 2))], axis=1).astype(np.float32)
     vectors = near[rng.integers(len(near), size=count)] + rng.normal(0, 0.04, (count, near.shape[1]))
-    outlines = tuple(box.reshape(2, 2)[[0, 0, 1, 1], [0, 1, 1, 0]] if i % 3 else None for i, box in enumerate(boxes))
+    outlines = tuple(box[[0, 1, 2, 1, 2, 3]].reshape(3, 2) if i % 3 else None for i, box in enumerate(boxes))
     regions = Regions(boxes, rng.uniform(0, 1, count), outlines)
     return regions, vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 

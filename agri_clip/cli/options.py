@@ -31,6 +31,11 @@ class Format(StrEnum):
     coco = "coco"
     yolo = "yolo"
     voc = "voc"
+    label_studio = "label-studio"
+    geojson = "geojson"
+    darwin_core = "darwin-core"
+    parquet = "parquet"
+    excel = "excel"
 
 
 Prompts = Annotated[list[str] | None, typer.Option("--prompt", "-p", help="What to look for; give it once or often.")]

@@ -9,7 +9,19 @@ from typing import Protocol
 
 from agri_clip.detections import Detections
 from agri_clip.errors import DataError
-from agri_clip.exports import coco, csv_table, drawing, json_file, voc, yolo
+from agri_clip.exports import (
+    coco,
+    csv_table,
+    darwin_core,
+    drawing,
+    excel_book,
+    geojson_file,
+    json_file,
+    label_studio,
+    parquet_table,
+    voc,
+    yolo,
+)
 from agri_clip.exports.files import annotated_paths, prepare_folder
 from agri_clip.photo import Photo
 
@@ -50,6 +62,11 @@ FORMATS = {
         Format("coco", "coco.json", coco.write, "one file for annotation tools and evaluation"),
         Format("yolo", "yolo/", yolo.write, "a folder of text files, for training with ultralytics"),
         Format("voc", "voc/", voc.write, "a folder of XML files, for older annotation tools"),
+        Format("label-studio", "label-studio/", label_studio.write, "a folder to import, for review in Label Studio"),
+        Format("geojson", "counts.geojson", geojson_file.write, "a point a photo with its counts, for QGIS and maps"),
+        Format("darwin-core", "darwin-core.zip", darwin_core.write, "an archive for GBIF, one row a photo and label"),
+        Format("parquet", "detections.parquet", parquet_table.write, "a table with full numbers, for data analysis"),
+        Format("excel", "results.xlsx", excel_book.write, "a workbook with detections, counts and failures"),
     )
 }
 

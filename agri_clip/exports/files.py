@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import re
 import secrets
 import shutil
+import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -72,6 +74,25 @@ def write_bytes(path: Path | str, data: bytes) -> None:
             half.replace(path)
         finally:
             half.unlink(missing_ok=True)
+
+
+def zip_bytes(members: Mapping[str, bytes]) -> bytes:
+    """A zip archive whose bytes depend on its members alone: no clock, user or system goes in.
+
+    Parameters
+    ----------
+    members : mapping of str to bytes
+        Path in the archive, with "/", to content.
+    """
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in members.items():
+            entry = zipfile.ZipInfo(name)  # dated 1980-01-01, the first day that a zip can hold
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.create_system = 3
+            entry.external_attr = 0o644 << 16
+            file.writestr(entry, data)
+    return archive.getvalue()
 
 
 @contextmanager
@@ -189,6 +210,11 @@ def printable(value: Any) -> Any:
     return str(value).encode("utf-8", errors="replace").decode("utf-8")
 
 
+def xml_text(value: object) -> str:
+    """The value as text that XML 1.0 can hold; characters that it cannot become "?"."""
+    return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", str(printable(str(value))))
+
+
 def rounded(value: Any, digits: int) -> float | None:
     """A number with so many decimals; None where it is not a number."""
     number = float(value)
@@ -197,13 +223,12 @@ def rounded(value: Any, digits: int) -> float | None:
 
 def produced_by(provenance: Mapping[str, Any]) -> str:
     """Provenance in one line of text, for formats that have one field for it: ``agri-clip: encoder builtin; …``."""
-    return "agri-clip: " + (
-        "; ".join(f"{name} {text}" for name, text in settings(provenance)) or "provenance not known"
-    )
+    items = (f"{name} {text}" for name, text in provenance_items(provenance))
+    return "agri-clip: " + ("; ".join(items) or "provenance not known")
 
 
-def settings(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Provenance as names and texts, one level deep: ``("thresholds.whitefly", "0.3")``; without what is not set."""
+def provenance_items(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Provenance as pairs of a name, such as ``thresholds.moth``, and text; what is None is left out."""
     return list(_flat(printable(provenance)))
 
 
@@ -223,6 +248,34 @@ def label_thresholds(provenance: Mapping[str, Any], labels: Sequence[str]) -> di
     if not isinstance(given, Mapping):
         return {}
     return {name: round(float(given[name]), 4) for name in labels if given.get(name) is not None}
+
+
+def on_globe(gps: tuple[float, float] | None) -> bool:
+    """Whether a latitude and longitude in degrees are those of a place."""
+    return gps is not None and all(
+        math.isfinite(value) and abs(value) <= limit for value, limit in zip(gps, (90, 180), strict=True)
+    )
+
+
+def relative_boxes(detections: Detections) -> np.ndarray:
+    """Boxes over the size of their photo, cut at its edge.
+
+    Returns
+    -------
+    ndarray, shape (n, 4), float64
+        xyxy, each from 0 to 1.
+
+    Raises
+    ------
+    DataError
+        The size of a photo that was read is not known, with or without regions.
+    """
+    for photo in detections.photos:
+        if not photo.failed and (photo.width < 1 or photo.height < 1):
+            raise DataError(f"{photo.name}: its size in pixels is not known, so its boxes have no place in this format")
+    sizes = np.array([(p.width, p.height) * 2 for p in detections.photos], np.float64).reshape(-1, 4)
+    of_region = sizes[detections.photo_index]
+    return np.clip(detections.boxes, 0, of_region) / of_region
 
 
 def _flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

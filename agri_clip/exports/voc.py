@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 
 import numpy as np
 
 from agri_clip.detections import STATUSES, Detections
-from agri_clip.exports.files import printable, produced_by, rounded, unique_stems, whole_folder, write_bytes, write_text
+from agri_clip.exports.files import (
+    produced_by,
+    rounded,
+    unique_stems,
+    whole_folder,
+    write_bytes,
+    write_text,
+    xml_text,
+)
 
 
 def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:
@@ -77,8 +84,4 @@ def _photo(part: Detections, made_by: str) -> ElementTree.Element:
 
 
 def _add(parent: ElementTree.Element, name: str, value: object) -> None:
-    """Add an element with text; characters that XML 1.0 cannot hold become "?"."""
-    text = str(printable(str(value)))
-    ElementTree.SubElement(parent, name).text = re.sub(
-        "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text
-    )
+    ElementTree.SubElement(parent, name).text = xml_text(value)

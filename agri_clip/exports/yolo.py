@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from agri_clip.detections import Detections
-from agri_clip.errors import DataError
-from agri_clip.exports.files import produced_by, unique_stems, whole_folder, write_text
+from agri_clip.exports.files import printable, produced_by, relative_boxes, unique_stems, whole_folder, write_text
 
 
 def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:
@@ -49,11 +48,7 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
 
 
 def _lines(part: Detections) -> list[str]:
-    photo = part.photos[0]
-    if photo.width < 1 or photo.height < 1:
-        raise DataError(f"{photo.name}: its size in pixels is not known, so its boxes have no place in the YOLO format")
-    size = np.array([photo.width, photo.height] * 2, np.float64)
-    corners = np.clip(part.boxes, 0, size) / size
+    corners = relative_boxes(part)
     rows = np.column_stack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
     return [
         f"{label} " + " ".join(f"{value:.6f}" for value in row)
@@ -62,14 +57,14 @@ def _lines(part: Detections) -> list[str]:
 
 
 def _data_yaml(detections: Detections) -> str:
-    """The class names; a JSON string is a YAML string too, whatever letters it holds."""
+    """Where the photos are to be laid, and the class names, whatever letters they hold."""
+    names = {"names": {i: printable(name) for i, name in enumerate(detections.label_names)}}
     lines = [
         f"# {' '.join(produced_by(detections.provenance).split())}",
         "# Lay the photos in images/, under the names of the files in labels/; photos.csv says which is which.",
         "path: .",
         "train: images",
         "val: images",
-        "names:",
-        *(f"  {i}: {json.dumps(name)}" for i, name in enumerate(detections.label_names)),
+        yaml.safe_dump(names, allow_unicode=True, sort_keys=False, width=1000),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines)

@@ -8,13 +8,14 @@ import warnings
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import combinations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from agri_clip.errors import AgriClipWarning, PromptError
 from agri_clip.prompts._files import spoken_faults
-from agri_clip.prompts.base import Target, tidy
+from agri_clip.prompts.base import PromptSet, Target, tidy
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.templates import with_article
 
@@ -118,6 +119,43 @@ def resolve(sentence: str) -> Target:
         return _target_of(sentence, _choose(sentence, found.ids), found)
     except ValidationError as error:
         raise PromptError(spoken_faults(error, Target)) from error
+
+
+@lru_cache(maxsize=4096)
+def named_pest(label: str) -> Pest | None:
+    """The catalogued pest of which a label is a name and nothing more, for results that state what was found.
+
+    Stricter than `resolve`, which may borrow the words and size of a pest for a description: "a small black fly" is
+    there close to "blackfly", an aphid, and names nothing here. Case, accents, articles and plurals do not matter.
+
+    Parameters
+    ----------
+    label : str
+        In any language of the catalogue, or a scientific name.
+
+    Returns
+    -------
+    Pest or None
+        None also where several species share the name and no group has it.
+    """
+    ids: list[str] = []
+    for language in (*_ARTICLES, "zh"):
+        ids += _whole_names().get((language, _whole_name(label, language)), ())
+    pests = sorted({name: load_catalogue()[name] for name in ids}.values(), key=lambda pest: pest.is_species)
+    return pests[0] if pests and (len(pests) == 1 or not pests[0].is_species) else None
+
+
+@lru_cache(maxsize=16)
+def catalogued_labels(prompts: PromptSet) -> Mapping[str, str]:
+    """Labels to which a prompt file gives a pest that nothing in the label names: ``{"WF": "whitefly"}``."""
+    stated: dict[str, str] = {}
+    for target in prompts.targets:
+        if target.pest is None or not target.looks:
+            continue
+        found = _find_name(target.name)
+        if found is None or target.pest not in found.ids:
+            stated[target.name] = target.pest
+    return MappingProxyType(stated)
 
 
 def words_of(pest: Pest) -> dict[str, Any]:
@@ -243,6 +281,27 @@ def _index() -> _Index:
             if pest.id not in index.get(key, ()):
                 index[key] = (*index.get(key, ()), pest.id)
     return index
+
+
+@lru_cache(maxsize=1)
+def _whole_names() -> Mapping[tuple[str, tuple[str, ...]], tuple[str, ...]]:
+    """Every name by language and stemmed words, to the ids that bear it; unlike in `_index` words stay apart."""
+    index: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
+    for pest in load_catalogue().values():
+        names = [("la", name) for name in (pest.scientific, *pest.synonyms)]
+        names += [(language, name) for language, some in pest.names.items() for name in some]
+        for language, name in names:
+            key = (language, _whole_name(name, language))
+            index[key] = tuple(dict.fromkeys((*index.get(key, ()), pest.id)))
+    return index
+
+
+def _whole_name(name: str, language: str) -> tuple[str, ...]:
+    """The words of a name to compare by: folded, without articles, stemmed; a Chinese name is one word."""
+    folded = fold(name)
+    if language == "zh":
+        return ("".join(folded.split()),)
+    return tuple(stem(word, language) for word in _words(folded) if word not in _ARTICLES[language])
 
 
 def fold(text: str) -> str:

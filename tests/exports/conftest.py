@@ -9,6 +9,22 @@ import pytest
 
 from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections, PhotoRecord
 
+#: Names that break formats which do not expect them.
+HOSTILE = (
+    "=1+1",
+    "+cmd|' /C calc'!A0",
+    'a, "b"; c',
+    "two\nlines\r\n",
+    "\ttab",
+    "#REF!",
+    "_x0041_",
+    "-- <&> ]]>",
+    "{}: [x]",
+    "caf\udce9",
+    "null",
+    "found",
+    "粉虱 🪰 é",
+)
 LABELS = ("whitefly", '=HYPERLINK("http://x"), a & <b>', "粉虱")
 TRIANGLE = np.array([[10, 10], [20, 10], [10, 30]], np.float32)
 
@@ -40,3 +56,36 @@ def result() -> Detections:
         outlines=(None, TRIANGLE, None, None, None, None),
         provenance={"program": "agri_clip 0.1", "encoder": "builtin", "thresholds": dict.fromkeys(LABELS, 0.3)},
     )
+
+
+@pytest.fixture
+def hostile() -> Detections:
+    """Every name of `HOSTILE` as photo, trap, note and label; one region a photo; one photo more, that failed so."""
+    count = len(HOSTILE)
+    photos = [
+        PhotoRecord(f"{name}/{name}.jpg", 100, 80, trap=name, camera=name, gps=(-90.0, 180.0), notes=(name,))
+        for name in HOSTILE
+    ]
+    ones = {name: np.ones(count) for name in ("insect", "objectness", "margin", "length_px")}
+    return Detections(
+        photos=(*photos, PhotoRecord("caf\udce9\n=.jpg", reason="=bad\n\udce9")),
+        label_names=HOSTILE,
+        photo_index=np.arange(count),
+        boxes=np.tile([10.0, 20.0, 30.0, 40.0], (count, 1)),
+        label_index=np.arange(count),
+        status=np.full(count, FOUND),
+        scores=np.full(count, 0.75),
+        length_mm=np.full(count, np.nan),
+        outlines=(None,) * count,
+        provenance={
+            "program": "=agri_clip\n0.1",
+            "encoder": "built\udce9in -->",
+            "thresholds": dict.fromkeys(HOSTILE, 0.5),
+        },
+        **ones,
+    )
+
+
+def readable(name: str) -> str:
+    """A name as a format can hold it that takes any Unicode."""
+    return name.encode("utf-8", errors="replace").decode("utf-8")

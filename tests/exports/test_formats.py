@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import csv
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +16,14 @@ import supervision as sv
 import yaml
 from faster_coco_eval import COCO
 from PIL import Image
+from pycocotools import coco as pycoco
+from ultralytics.data.dataset import YOLODataset
 
 from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.errors import DataError
 from agri_clip.exports import coco, voc, yolo
+from agri_clip.exports.files import unique_stems
+from tests.exports.conftest import HOSTILE, readable
 
 GOOD: dict[str, Any] = {
     "images": [{"id": 7, "file_name": "b.jpg", "width": 20, "height": 10}, {"id": 3, "file_name": "a.jpg"}],
@@ -29,6 +34,13 @@ GOOD: dict[str, Any] = {
         {"image_id": 3, "category_id": 2, "bbox": [5, 6, 0, 8]},
     ],
 }
+
+
+def table_of(detections: Detections, decimals: int = 1) -> list[tuple[int, str, list[float]]]:
+    """Photo, label and box of each region, sorted, as exact as a format with so many decimals can hold."""
+    names = [detections.label_names[i] for i in detections.label_index]
+    boxes = detections.boxes.astype(float).round(decimals).tolist()
+    return sorted(zip(detections.photo_index.tolist(), names, boxes, strict=True))
 
 
 def test_coco_opens_in_the_coco_library(result: Detections, tmp_path: Path) -> None:
@@ -44,6 +56,34 @@ def test_coco_opens_in_the_coco_library(result: Detections, tmp_path: Path) -> N
     assert triangle["score"] == 0.6123
     assert opened.dataset["info"]["failed_photos"] == [{"file_name": "ünlesbar.jpg", "reason": "is empty"}]
     assert opened.dataset["info"]["produced_by"]["encoder"] == "builtin"
+
+
+@pytest.mark.parametrize("all_regions", [False, True])
+def test_coco_is_equal_in_pycocotools(result: Detections, tmp_path: Path, all_regions: bool) -> None:
+    coco.write(result, tmp_path / "c.json", all_regions=all_regions)
+    opened = pycoco.COCO(str(tmp_path / "c.json"))
+    names = {category["id"]: category["name"] for category in opened.loadCats(opened.getCatIds())}
+    chosen = result if all_regions else result.found
+    read = []
+    for index, image in enumerate(opened.loadImgs(opened.getImgIds())):
+        for annotation in opened.loadAnns(opened.getAnnIds(imgIds=image["id"])):
+            x, y, width, height = annotation["bbox"]
+            read.append((index, names[annotation["category_id"]], np.round([x, y, x + width, y + height], 1).tolist()))
+    assert sorted(read) == table_of(chosen)
+    triangle = next(annotation for annotation in opened.anns.values() if annotation["segmentation"])
+    assert opened.annToMask(triangle).sum() == pytest.approx(100, abs=20)
+
+
+def test_coco_opens_in_supervision(result: Detections, tmp_path: Path) -> None:
+    coco.write(result, tmp_path / "c.json")
+    opened = sv.DetectionDataset.from_coco(str(tmp_path), str(tmp_path / "c.json"))
+    assert tuple(opened.classes) == result.label_names
+    read = []
+    for index, photo in enumerate(result.photos[:3]):
+        found = opened.annotations[str(tmp_path / photo.name)]
+        for box, label in zip(found.xyxy, found.class_id, strict=True):
+            read.append((index, opened.classes[label], box.astype(float).round(1).tolist()))
+    assert sorted(read) == table_of(result.found)
 
 
 def test_what_coco_writes_coco_reads(result: Detections, tmp_path: Path) -> None:
@@ -175,6 +215,36 @@ def test_yolo_opens_in_supervision(tmp_path: Path) -> None:
     assert len(read["bare"]) == 0
 
 
+@pytest.mark.parametrize("all_regions", [False, True])
+def test_yolo_is_equal_in_ultralytics_own_loader(result: Detections, tmp_path: Path, all_regions: bool) -> None:
+    yolo.write(result, tmp_path, all_regions=all_regions)
+    with (tmp_path / "photos.csv").open(encoding="utf-8", newline="") as file:
+        stems = {row["photo"]: Path(row["label_file"]).stem for row in csv.DictReader(file)}
+    (tmp_path / "images").mkdir()
+    places = {}
+    for index, photo in enumerate(result.photos[:3]):
+        Image.new("RGB", (photo.width, photo.height)).save(tmp_path / "images" / f"{stems[photo.name]}.jpg")
+        places[stems[photo.name]] = index
+    names = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))["names"]
+    dataset = YOLODataset(
+        img_path=str(tmp_path / "images"),
+        data={"names": names, "channels": 3},
+        task="detect",
+        augment=False,
+        rect=False,
+    )
+    read = []
+    for entry in dataset.labels:
+        height, width = entry["shape"]
+        for label, (x, y, w, h) in zip(entry["cls"][:, 0], entry["bboxes"], strict=True):
+            corners = np.array([x - w / 2, y - h / 2, x + w / 2, y + h / 2]) * [width, height, width, height]
+            read.append((places[Path(entry["im_file"]).stem], names[int(label)], corners.round(1).tolist()))
+    chosen = result if all_regions else result.found
+    edges = np.array([(photo.width, photo.height) * 2 for photo in result.photos])[chosen.photo_index]
+    assert len(dataset.labels) == 3
+    assert sorted(read) == table_of(replace(chosen, boxes=chosen.boxes.clip(0, edges)))
+
+
 def test_yolo_says_which_file_belongs_to_which_photo(result: Detections, tmp_path: Path) -> None:
     yolo.write(result, tmp_path / "set")
     table = (tmp_path / "set" / "photos.csv").read_text("utf-8")
@@ -203,6 +273,40 @@ def test_voc_opens_in_supervision(result: Detections, tmp_path: Path) -> None:
     assert set(opened.classes) == {result.label_names[i] for i in result.found.label_index}
     read = {Path(path).stem: annotations for path, _, annotations in opened}
     assert sorted(read["house 1_trap"].xyxy.tolist()) == [[0, 0, 41, 20], [10, 10, 20, 30]]
+
+
+@pytest.mark.parametrize("all_regions", [False, True])
+def test_voc_is_equal_in_supervision(result: Detections, tmp_path: Path, all_regions: bool) -> None:
+    whole = replace(result, boxes=result.boxes.clip(0, [100, 80, 100, 80]).round())  # VOC has whole pixels only
+    voc.write(whole, tmp_path / "voc", all_regions=all_regions)
+    images = tmp_path / "images"
+    images.mkdir()
+    stems = unique_stems([photo.name for photo in result.photos[:3]])
+    for stem, photo in zip(stems, result.photos, strict=False):
+        Image.new("RGB", (photo.width, photo.height)).save(images / f"{stem}.jpg")
+    opened = sv.DetectionDataset.from_pascal_voc(str(images), str(tmp_path / "voc" / "Annotations"))
+    read = [
+        (stems.index(Path(path).stem), opened.classes[label], box.tolist())
+        for path, _, found in opened
+        for box, label in zip(found.xyxy, found.class_id, strict=True)
+    ]
+    assert sorted(read) == table_of(whole if all_regions else whole.found)
+
+
+@pytest.mark.parametrize("all_regions", [False, True])
+def test_hostile_names_stay_names(hostile: Detections, tmp_path: Path, all_regions: bool) -> None:
+    coco.write(hostile, tmp_path / "c.json", all_regions=all_regions)
+    opened = pycoco.COCO(str(tmp_path / "c.json"))
+    assert [category["name"] for category in opened.cats.values()] == [readable(name) for name in HOSTILE]
+    yolo.write(hostile, tmp_path / "yolo", all_regions=all_regions)
+    names = yaml.safe_load((tmp_path / "yolo" / "data.yaml").read_text("utf-8"))["names"]
+    assert list(names.values()) == [readable(name) for name in HOSTILE]
+    voc.write(hostile, tmp_path / "voc", all_regions=all_regions)
+    found = [
+        ElementTree.parse(file).findtext("object/name") for file in sorted((tmp_path / "voc" / "Annotations").iterdir())
+    ]
+    # XML turns CR LF into LF.
+    assert sorted(map(str, found)) == sorted(readable(name).replace("\r\n", "\n") for name in HOSTILE)
 
 
 def test_voc_names_its_source_and_escapes_what_xml_cannot_hold(result: Detections, tmp_path: Path) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from agri_clip import cli
 from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.errors import DataError
-from agri_clip.exports import FORMATS, csv_table, json_file, write_tables
+from agri_clip.exports import FORMATS, csv_table, files, json_file, write_tables
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -95,6 +98,20 @@ def test_a_label_may_be_called_as_a_column_is(tmp_path: Path) -> None:
     ]
 
 
+def test_no_two_labels_share_a_column(tmp_path: Path) -> None:
+    labels = ("found (label)", "found", "moth")
+    csv_table.write_counts(Detections.empty([PhotoRecord("a.jpg", 1, 1)], labels), tmp_path / "c.csv")
+    assert read(tmp_path / "c.csv").columns.tolist()[3:7] == ["found (label)", "found (label) (label)", "moth", "found"]
+
+
+def test_a_file_name_that_is_no_unicode_is_a_row_too(tmp_path: Path) -> None:
+    odd = Detections.empty([PhotoRecord("caf\udce9.jpg", reason="is empty"), PhotoRecord("b.jpg", 1, 1)], ("moth",))
+    csv_table.write_counts(odd, tmp_path / "c.csv")
+    csv_table.write_failures(odd, tmp_path / "f.csv")
+    assert read(tmp_path / "c.csv")["photo"].tolist() == ["caf?.jpg", "b.jpg"]
+    assert read(tmp_path / "f.csv")["photo"].tolist() == ["caf?.jpg"]
+
+
 def test_failures_give_the_reason(result: Detections, tmp_path: Path) -> None:
     csv_table.write_failures(result, tmp_path / "f.csv")
     table = read(tmp_path / "f.csv")
@@ -137,12 +154,62 @@ def test_an_unknown_format_is_named_with_those_there_are(result: Detections, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def contents(target: Path) -> dict[str, bytes]:
+    """The files of an export by name, those inside a zip or workbook by their own."""
+    files = {path.name: path.read_bytes() for path in ([target, *target.rglob("*")]) if path.is_file()}
+    for name in [name for name in files if zipfile.is_zipfile(io.BytesIO(files[name]))]:
+        with zipfile.ZipFile(io.BytesIO(files.pop(name))) as archive:
+            files.update({f"{name}/{member}": archive.read(member) for member in archive.namelist()})
+    return files
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_says_what_produced_it(result: Detections, tmp_path: Path, name: str) -> None:
     target = tmp_path / FORMATS[name].target
     FORMATS[name].write(result, target)
-    text = [path.read_text("utf-8") for path in (target.rglob("*") if target.is_dir() else [target]) if path.is_file()]
-    assert any("agri_clip 0.1" in part and "builtin" in part for part in text)
+    texts = [data.decode("utf-8", errors="replace") for data in contents(target).values()]
+    assert any("agri_clip 0.1" in text and "builtin" in text for text in texts)
+
+
+@pytest.mark.parametrize("all_regions", [False, True])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_takes_every_name_and_gives_the_same_bytes_again(
+    hostile: Detections, tmp_path: Path, name: str, all_regions: bool
+) -> None:
+    for turn in ("a", "b"):
+        FORMATS[name].write(hostile, tmp_path / turn / FORMATS[name].target, all_regions=all_regions)
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_takes_photos_that_all_failed(tmp_path: Path, name: str) -> None:
+    failed = Detections.empty([PhotoRecord("a.jpg", reason="is empty"), PhotoRecord("b.jpg", reason="=bad")], ("moth",))
+    target = tmp_path / FORMATS[name].target
+    FORMATS[name].write(failed, target)
+    FORMATS[name].write(failed, target)  # an earlier export gives way
+    assert contents(target)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_leaves_the_old_export_where_the_disk_is_full(
+    result: Detections, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / FORMATS[name].target
+    FORMATS[name].write(result, target)
+    before = contents(target)
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(DataError, match="No space left"):
+        FORMATS[name].write(Detections.empty(label_names=("moth",)), target)
+    assert contents(target) == before
+    assert [path.name for path in tmp_path.iterdir()] == [target.name]
+
+
+def test_the_command_line_offers_every_format() -> None:
+    assert [format_.value for format_ in cli.Format] == list(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts import PromptWarning, Target, load_catalogue, matching, resolve
+from agri_clip.prompts import (
+    PromptSet,
+    PromptWarning,
+    Target,
+    catalogued_labels,
+    load_catalogue,
+    matching,
+    named_pest,
+    resolve,
+)
 from agri_clip.prompts._files import data_files
 from agri_clip.prompts.catalogue import FACTS, GROUPS, LANGUAGES, Pest, load_sources, read_catalogue_file
 
@@ -290,3 +299,61 @@ def test_a_name_of_two_species_is_taken_as_the_first_with_a_warning(monkeypatch:
     monkeypatch.setattr(matching, "load_catalogue", lambda: twins | {"the-group": group})
     assert resolve("shared louse").pest == "the-group"
     matching._index.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("label", "pest"),
+    [
+        ("whitefly", "whitefly"),
+        ("The Whiteflies", "whitefly"),
+        ("mosca blanca", "whitefly"),
+        ("weiße Fliege", "whitefly"),
+        ("सफेद मक्खी", "whitefly"),
+        ("粉虱", "whitefly"),
+        ("Trialeurodes vaporariorum", "trialeurodes-vaporariorum"),
+        ("blackfly", "aphid"),
+        ("a black fly", None),
+        ("a small black fly with long legs", None),
+        ("a green aphid", None),
+        ("a whitefly nymph", None),
+        ("an insect", None),
+        ("", None),
+        ("\ud800=1+1\n", None),
+    ],
+)
+def test_only_a_name_and_nothing_more_names_a_pest(label: str, pest: str | None) -> None:
+    named = named_pest(label)
+    assert (named and named.id) == pest
+
+
+def test_every_entry_is_named_by_its_scientific_name() -> None:
+    for pest in PESTS.values():
+        named = named_pest(pest.scientific)
+        assert named is not None
+        assert named.scientific == pest.scientific
+
+
+def test_a_name_of_two_species_names_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = PESTS["myzus-persicae"].model_dump() | {"names": {"en": ("shared louse",)}}
+    twins = {f"pest-{letter}": Pest.model_validate(entry | {"id": f"pest-{letter}"}) for letter in "ab"}
+    group = Pest.model_validate(entry | {"id": "the-group", "rank": "group"})
+    try:
+        for pests, expected in ((twins, None), (twins | {"the-group": group}, "the-group")):
+            monkeypatch.setattr(matching, "load_catalogue", lambda pests=pests: pests)
+            matching._whole_names.cache_clear()
+            named_pest.cache_clear()
+            named = named_pest("shared louse")
+            assert (named and named.id) == expected
+    finally:
+        matching._whole_names.cache_clear()
+        named_pest.cache_clear()
+
+
+def test_labels_to_which_a_file_gives_a_pest_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "targets:\n- {name: WF, pest: whitefly}\n- {name: aphid, pest: thrips}\n- {name: moth, pest: moth}\n"
+        "- a black fly\n- a green aphid\n- {name: a thing, looks: [a round brown thing]}\n",
+        encoding="utf-8",
+    )
+    assert catalogued_labels(PromptSet.load(path)) == {"WF": "whitefly", "aphid": "thrips"}

@@ -16,7 +16,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from agri_clip.detections import PhotoRecord
-from agri_clip.exports.files import label_thresholds, printable, settings, write_text
+from agri_clip.exports.files import label_thresholds, printable, provenance_items, write_text
 from agri_clip.exports.report.charts import DARK, Trend, trend
 from agri_clip.exports.report.map_chart import map_figure, missing_places, trap_places
 from agri_clip.exports.report.season import NO_TRAP, Count, Season
@@ -147,7 +147,7 @@ def render_report(
             failed=failed,
             notes=_notes(photos),
             known=lambda key: name(made_by[key]) if made_by.get(key) else words.html("not_known"),
-            settings=settings(made_by),
+            settings=provenance_items(made_by),
         )
     )
 
