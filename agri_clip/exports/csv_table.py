@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
         table[column] = table[column].astype(float).round(decimals)
     limits = thresholds(detections)
     table["threshold"] = table["label"].map(limits).astype(float)
-    _write_table(table, path, detections)
+    write_table(table, path, detections.provenance)
 
 
 def write_counts(detections: Detections, path: Path | str) -> None:
@@ -87,7 +87,7 @@ def write_counts(detections: Detections, path: Path | str) -> None:
         }
     )
     after.loc[failed, ["found", "other_insects", "not_insects"]] = pd.NA
-    _write_table(pd.concat([before, labels, after], axis=1), path, detections)
+    write_table(pd.concat([before, labels, after], axis=1), path, detections.provenance)
 
 
 def write_failures(detections: Detections, path: Path | str) -> None:
@@ -100,11 +100,25 @@ def write_failures(detections: Detections, path: Path | str) -> None:
     """
     failed = [photo for photo in detections.photos if photo.failed]
     table = pd.DataFrame({"photo": [p.name for p in failed], "reason": [p.reason for p in failed]}, dtype="str")
-    _write_table(table, path, detections)
+    write_table(table, path, detections.provenance)
 
 
-def _write_table(table: pd.DataFrame, path: Path | str, detections: Detections) -> None:
-    table = table.assign(produced_by=produced_by(detections.provenance))
+def write_table(table: pd.DataFrame, path: Path | str, provenance: Mapping[str, Any]) -> None:
+    """Write any table so that a spreadsheet opens it as it is: UTF-8 with its mark, no cell a formula.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path or str
+    provenance : mapping
+        Of the result that the table tells of; becomes the last column, `produced_by`.
+
+    Raises
+    ------
+    DataError
+        The file cannot be written.
+    """
+    table = table.assign(produced_by=produced_by(provenance))
     for at, dtype in enumerate(table.dtypes):
         if pd.api.types.is_string_dtype(dtype):
             table.isetitem(at, [_safe_cell(value) for value in table.iloc[:, at]])
