@@ -18,7 +18,11 @@ FOUND, OTHER, BACKGROUND = range(3)
 
 @dataclass(frozen=True)
 class PhotoRecord:
-    """One photo that stands in a result, with or without detections; `reason` is set where it could not be read."""
+    """One photo that stands in a result, with or without detections; `reason` is set where it could not be read.
+
+    `card_area_px` is the area of the trap card that the photo shows, in square pixels; None where no card was found, or
+    where regions beside it were kept.
+    """
 
     name: str
     width: int = 0
@@ -30,6 +34,7 @@ class PhotoRecord:
     mm_per_pixel: float | None = None
     notes: tuple[str, ...] = ()
     reason: str | None = None
+    card_area_px: float | None = None
 
     @property
     def failed(self) -> bool:

@@ -382,16 +382,17 @@ def _walk(folder: Path) -> Iterator[Path]:
     unreadable: list[OSError] = []
     for root, folders, files in os.walk(folder, onerror=unreadable.append):
         here = Path(root)
-        folders[:] = sorted((f for f in folders if not f.startswith((".", "__MACOSX"))), key=_natural)
-        visible = sorted((f for f in files if not f.startswith(".")), key=_natural)
+        folders[:] = sorted((f for f in folders if not f.startswith((".", "__MACOSX"))), key=natural_order)
+        visible = sorted((f for f in files if not f.startswith(".")), key=natural_order)
         photos = [f for f in visible if Path(f).suffix.lower() in PHOTO_EXTENSIONS]
         if here.suffix.lower() in PHOTO_EXTENSIONS and here != folder and not (photos or folders):
             yield here  # a folder that calls itself a photo
         read = {Path(f).stem for f in photos}
         others = [f for f in visible if Path(f).suffix.lower() in OTHER_PICTURE_EXTENSIONS and Path(f).stem not in read]
-        yield from (here / f for f in sorted([*photos, *others], key=_natural))
+        yield from (here / f for f in sorted([*photos, *others], key=natural_order))
     yield from (Path(error.filename) for error in unreadable if error.filename)
 
 
-def _natural(name: str) -> list[str | int]:
+def natural_order(name: str) -> list[str | int]:
+    """Sorts names as people count: `T2` before `T10`, letter case aside."""
     return [int(part) if index % 2 else part.casefold() for index, part in enumerate(re.split(r"(\d+)", name))]

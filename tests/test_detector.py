@@ -15,10 +15,12 @@ from agri_clip.exports import coco
 from agri_clip.photo import read_photo
 from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
+from agri_clip.regions.card import find_card
 from agri_clip.regions.merging import iou_matrix
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "data" / "samples" / "L1_2026-05-04.jpg"
+TRAP = ROOT / "data" / "samples" / "T1_2026-05-04.jpg"
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +121,15 @@ def test_the_scale_gives_lengths_in_millimetres() -> None:
     detections = Detector(mm_per_pixel=0.05)(SAMPLE, "a ladybird")
     np.testing.assert_allclose(detections.length_mm, detections.length_px * 0.05, rtol=1e-5)
     assert detections.photos[0].mm_per_pixel == 0.05
+
+
+def test_the_area_of_the_card_stands_with_the_photo_only_where_a_card_is_searched(detector: Detector) -> None:
+    card = find_card(read_photo(TRAP))
+    assert card is not None
+    assert detector(TRAP, "an insect").photos[0].card_area_px == pytest.approx(card.area_px)
+    assert detector(SAMPLE, "an insect").photos[0].card_area_px is None  # a leaf
+    without = Detector(detector.proposer, detector.encoder, card=False, card_size_mm=(100, 250))
+    assert without(TRAP, "an insect").photos[0].card_area_px is None
 
 
 def test_the_result_says_whether_length_was_evidence(detector: Detector) -> None:

@@ -198,6 +198,18 @@ class Season:
         """Who found the regions."""
         return Maker(self.run["proposer"], self.run["proposer_version"])
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made its regions and vectors."""
+        made = f"{self.run['proposer']} {self.run['proposer_version']}"
+        return {
+            "program": f"agri_clip {self.run['program']}",
+            "archive": self.archive.place,
+            "proposer": made,
+            "encoder": self.run["encoder"],
+            "encoder_fingerprint": self.run["encoder_fingerprint"],
+        }
+
     def settings(self, **question: Any) -> Settings:
         """The settings of its photos, with those of a question."""
         kept = {key: value for key, value in json.loads(self.run["settings"]).items() if key in LASTING}

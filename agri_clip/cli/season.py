@@ -81,7 +81,7 @@ def search(
     from agri_clip.console import make_table, output
     from agri_clip.errors import AgriClipError
     from agri_clip.exports.contact_sheet import write_sheet
-    from agri_clip.exports.csv_table import write_frame
+    from agri_clip.exports.csv_table import write_table
     from agri_clip.photo import read_photo
 
     if (text is None) == (image is None):
@@ -105,7 +105,7 @@ def search(
     output().print(make_table(["", "similarity", "photo", "day"], shown))
     output().print(f"{len(table)} regions: {out}", markup=False, soft_wrap=True)
     if csv is not None:
-        write_frame(table, csv)
+        write_table(table, csv, season.provenance)
         output().print(f"table: {csv}", markup=False, soft_wrap=True)
 
 
@@ -125,7 +125,7 @@ def label_command(
     """Say which names of the pest catalogue fit the regions of photos."""
     from agri_clip.archive.questions import label_regions, labeller_of
     from agri_clip.console import make_table, output
-    from agri_clip.exports.csv_table import write_frame
+    from agri_clip.exports.csv_table import write_table
 
     season, made = open_season(archive, encoder, device)
     conditions = [where] if where else []
@@ -144,7 +144,7 @@ def label_command(
     ]
     output().print(make_table(["photo", "at", "insect", *(f"name {k}" for k in range(1, names + 1))], rows))
     if csv is not None:
-        write_frame(table, csv)
+        write_table(table, csv, season.provenance)
         output().print(f"table: {csv}", markup=False, soft_wrap=True)
 
 

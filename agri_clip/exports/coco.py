@@ -121,8 +121,8 @@ class Annotations:
         """
         of_name: dict[str, int] = {}
         for index, name in enumerate(self.category_names):
-            of_name.setdefault(_plain_name(name), index)
-        mapped = {index: of_name.get(_plain_name(name)) for index, name in enumerate(label_names)}
+            of_name.setdefault(plain_name(name), index)
+        mapped = {index: of_name.get(plain_name(name)) for index, name in enumerate(label_names)}
         return {label: category for label, category in mapped.items() if category is not None}
 
 
@@ -280,8 +280,8 @@ def _path_key(name: str) -> str:
     return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
 
 
-def _plain_name(name: str) -> str:
-    """Lower case, no article, one space between words, the last word in the singular."""
+def plain_name(name: str) -> str:
+    """What two names are compared by: lower case, no article, one space between words, the last one in the singular."""
     text = unicodedata.normalize("NFKC", name).casefold().replace("_", " ").replace("-", " ")
     text = re.sub(r"^(an?|the) ", "", " ".join(text.split()))
     for plural, single in (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("sses", "ss"), ("vae", "va")):

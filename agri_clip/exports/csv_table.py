@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
     DataError
         The file cannot be written.
     """
-    _write_table(detections_table(detections, all_regions=all_regions), path, detections)
+    write_table(detections_table(detections, all_regions=all_regions), path, detections.provenance)
 
 
 def write_counts(detections: Detections, path: Path | str) -> None:
@@ -50,7 +50,7 @@ def write_counts(detections: Detections, path: Path | str) -> None:
     DataError
         The file cannot be written.
     """
-    _write_table(counts_table(detections), path, detections)
+    write_table(counts_table(detections), path, detections.provenance)
 
 
 def write_failures(detections: Detections, path: Path | str) -> None:
@@ -61,7 +61,7 @@ def write_failures(detections: Detections, path: Path | str) -> None:
     DataError
         The file cannot be written.
     """
-    _write_table(failures_table(detections), path, detections)
+    write_table(failures_table(detections), path, detections.provenance)
 
 
 def detections_table(detections: Detections, *, all_regions: bool = False) -> pd.DataFrame:
@@ -137,19 +137,22 @@ def failures_table(detections: Detections) -> pd.DataFrame:
     return pd.DataFrame({"photo": text_column(p.name for p in failed), "reason": text_column(p.reason for p in failed)})
 
 
-def _write_table(table: pd.DataFrame, path: Path | str, detections: Detections) -> None:
-    write_frame(table.assign(produced_by=produced_by(detections.provenance)), path)
+def write_table(table: pd.DataFrame, path: Path | str, provenance: Mapping[str, Any]) -> None:
+    """Write any table so that a spreadsheet opens it as it is: UTF-8 with its mark, no cell a formula.
 
-
-def write_frame(table: pd.DataFrame, path: Path | str) -> None:
-    """Write any table as the others here are written: whole or not at all, safe for spreadsheets.
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path or str
+    provenance : mapping
+        Of the result that the table tells of; becomes the last column, `produced_by`.
 
     Raises
     ------
     DataError
         The file cannot be written.
     """
-    table = table.copy()
+    table = table.assign(produced_by=produced_by(provenance))
     for at, dtype in enumerate(table.dtypes):
         if pd.api.types.is_string_dtype(dtype):
             # Each different text once: a season has many rows and few photos and labels.

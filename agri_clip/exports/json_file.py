@@ -55,6 +55,7 @@ def _photo(part: Detections, all_regions: bool) -> dict[str, Any]:
         "camera": record.camera,
         "gps": record.gps,
         "mm_per_pixel": record.mm_per_pixel,
+        "card_area_px": record.card_area_px,
         "notes": record.notes,
     }
     if record.failed:

@@ -60,13 +60,15 @@ def field_name(where: FieldPath) -> str:
     return text
 
 
-def read_lined_yaml(path: Path | str) -> LinedYaml:
+def read_lined_yaml(path: Path | str, least: str = "'targets:' with one sentence under it") -> LinedYaml:
     """Read one YAML file whose top level is a mapping.
 
     Parameters
     ----------
     path : Path or str
         The file.
+    least : str
+        What an empty file lacks, for the error.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def read_lined_yaml(path: Path | str) -> LinedYaml:
     except yaml.YAMLError as error:
         raise PromptError(f"{path}:1: not valid YAML: {error}") from error
     if root is None:
-        raise PromptError(f"{path}:1: the file is empty; write at least 'targets:' with one sentence under it")
+        raise PromptError(f"{path}:1: the file is empty; write at least {least}")
     lined = LinedYaml(path, None, {})
     value = _plain(root, (), lined, set())
     if not isinstance(value, dict):
@@ -111,7 +113,7 @@ def read_lined_yaml(path: Path | str) -> LinedYaml:
 def _read_text(path: Path) -> str:
     try:
         if path.stat().st_size > _LARGEST_FILE:
-            raise PromptError(f"{path}: larger than {_LARGEST_FILE} bytes; this is not a file of prompts")
+            raise PromptError(f"{path}: larger than {_LARGEST_FILE} bytes; this is not a file that people write")
         raw = path.read_bytes()
     except FileNotFoundError as error:
         raise PromptError(f"{path}: no such file") from error
@@ -277,7 +279,7 @@ def data_dir(kind: str) -> Path:
     Parameters
     ----------
     kind : str
-        `"pests"` or `"prompts"`.
+        `"pests"`, `"prompts"` or `"thresholds"`.
 
     Returns
     -------

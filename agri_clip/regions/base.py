@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from agri_clip.photo import Photo
+
+#: Words that a proposer's note has where a cap cut its regions: a count of that photo may be too low.
+SOME_MISSING = "some may be missing"
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class Regions:
     outlines : tuple of n (ndarray of shape (k, 2), float32, or None), or None
         Polygons in photo pixels, where the proposer gives them.
     notes : tuple of str
-        What a user must know of these regions, such as a cap that cut results.
+        What a user must know of these regions, such as a cap that cut results; that note holds `SOME_MISSING`.
     """
 
     boxes: np.ndarray
@@ -75,6 +78,11 @@ class Regions:
         return cls(
             np.concatenate([p.boxes for p in parts]), np.concatenate([p.objectness for p in parts]), outlines, notes
         )
+
+
+def met_cap(notes: Iterable[str]) -> bool:
+    """Whether the notes of a photo or its regions say that a cap cut them."""
+    return any(SOME_MISSING in note for note in notes)
 
 
 @runtime_checkable

@@ -91,6 +91,8 @@ class Card:
         0 to 1: how well it fills the quadrilateral times how much of its edge is a clear change of colour.
     tags : tuple of ndarray, shape (k, 2), float32
         Outlines of white paper tags stuck on a coloured card.
+    area_px : float
+        Square pixels of the card that can be seen: without the room round it, without tags.
     """
 
     polygon: np.ndarray
@@ -98,6 +100,7 @@ class Card:
     sides_seen: tuple[bool, bool, bool, bool]
     confidence: float
     tags: tuple[np.ndarray, ...] = ()
+    area_px: float = 0.0
 
     def contains(self, boxes: np.ndarray) -> np.ndarray:
         """Which boxes lie on the card, and not on a tag stuck on it: their centre does, or half of their area.
@@ -198,12 +201,13 @@ def find_card(photo: Photo) -> Card | None:
     card = _with_neighbours([card for _, card in ranked])
     shift = np.array([left, top], np.float32)
     stretch = np.array([photo.width / size[0], photo.height / size[1]], np.float32)
-    outline = shapely.Polygon((card.polygon + shift) * stretch)
-    outline = outline.buffer(MARGIN * max(photo.width, photo.height), join_style="mitre")
+    visible = shapely.Polygon((card.polygon + shift) * stretch)
+    outline = visible.buffer(MARGIN * max(photo.width, photo.height), join_style="mitre")
     outline = shapely.intersection(outline, shapely.box(0, 0, photo.width, photo.height))
     polygon = shapely.get_coordinates(outline.exterior)[:-1].astype(np.float32)
     tags = tuple(((tag + shift) * stretch).astype(np.float32) for tag in _find_tags(card.polygon, lab))
-    return Card(polygon, (card.corners + shift) * stretch, card.sides_seen, card.confidence, tags)
+    area = visible.difference(shapely.unary_union([shapely.Polygon(tag) for tag in tags])).area
+    return Card(polygon, (card.corners + shift) * stretch, card.sides_seen, card.confidence, tags, area)
 
 
 def _with_neighbours(cards: list[Card]) -> Card:

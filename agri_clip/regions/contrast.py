@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from agri_clip.photo import Photo
-from agri_clip.regions.base import Regions
+from agri_clip.regions.base import SOME_MISSING, Regions
 from agri_clip.regions.component_tree import (
     CORE_SIZES,
     Candidates,
@@ -161,8 +161,8 @@ class ContrastProposer:
         if len(regions) <= self.max_regions:
             return regions
         note = (
-            f"contrast: {len(regions)} regions found, only the best {self.max_regions} kept; "
-            "raise max_regions or min_objectness"
+            f"contrast: {len(regions)} regions found, only the best {self.max_regions} kept, "
+            f"so {SOME_MISSING}; raise max_regions or min_objectness"
         )
         kept = regions[: self.max_regions]
         return Regions(kept.boxes, kept.objectness, kept.outlines, (*kept.notes, note))

@@ -17,7 +17,7 @@ from scipy.special import expit, logit
 from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
-from agri_clip.regions.base import Regions
+from agri_clip.regions.base import SOME_MISSING, Regions
 from agri_clip.regions.merging import fuse_views, merge_regions
 from agri_clip.regions.tiling import propose_in_tiles
 from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, obtain_weights, read_settings
@@ -267,12 +267,12 @@ class YoloProposer:
         queries = getattr(net[-1], "num_queries", None) if net is not None else None
         if queries is not None and queries < cap and given >= queries:
             notes.append(
-                f"{self.name} can give {queries} regions of one slice at most and reached that; some may be missing "
+                f"{self.name} can give {queries} regions of one slice at most and reached that; {SOME_MISSING} "
                 "(smaller tiles give it more slices)"
             )
         elif fused >= cap or (self._has_outlines and given >= cap):
             notes.append(
-                f"{self.name} reached its cap of {cap} regions in one slice; some may be missing "
+                f"{self.name} reached its cap of {cap} regions in one slice; {SOME_MISSING} "
                 "(raise max_det or conf, or use smaller tiles)"
             )
         if self.settings.imgsz > SAFE_IMGSZ:

@@ -33,7 +33,7 @@ TRIANGLE = np.array([[10, 10], [20, 10], [10, 30]], np.float32)
 def result() -> Detections:
     """Four photos: two of one name in two folders, one without findings, one that failed; six regions."""
     photos = (
-        PhotoRecord("house 1/trap.jpg", 100, 80, datetime(2026, 5, 1, 7, 30), "T1", mm_per_pixel=0.1),
+        PhotoRecord("house 1/trap.jpg", 100, 80, datetime(2026, 5, 1, 7, 30), "T1", mm_per_pixel=0.1, card_area_px=600),
         PhotoRecord("house 2/trap.jpg", 100, 80, notes=("stopped at 300 boxes",)),
         PhotoRecord('-odd, "name"\nwith a line.png', 50, 50),
         PhotoRecord("ünlesbar.jpg", reason="is empty"),

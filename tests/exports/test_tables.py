@@ -134,6 +134,7 @@ def test_json_is_strict_and_whole(result: Detections, tmp_path: Path) -> None:
     first, second, third, failed = document["photos"]
     assert first["taken"] == "2026-05-01T07:30:00"
     assert first["counts"]["whitefly"] == 1
+    assert (first["card_area_px"], second["card_area_px"]) == (600, None)
     assert [region["score"] for region in first["detections"]] == [0.9, 0.6123]
     assert first["detections"][1]["outline"] == [[10, 10], [20, 10], [10, 30]]
     assert second["detections"][0]["length_mm"] is None

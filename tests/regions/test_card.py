@@ -113,6 +113,13 @@ def test_a_white_tag_stuck_on_the_card_is_left_out():
     cv2.putText(pixels, "A 5", (370, 250), 0, 1.2, (40, 40, 120), 3)
     card = find_card(Photo(pixels, "tagged.png"))
     assert card.contains(np.array([[380, 225, 410, 250], [600, 225, 630, 250]])).tolist() == [False, True]
+    assert card.area_px == pytest.approx(400 * 1000 - 180 * 70, rel=0.02)
+
+
+@pytest.mark.parametrize(("corners", "area"), [(UPRIGHT, 400 * 1000), (RUNNING_OFF, 400 * 1300)])
+def test_the_area_is_that_of_the_card_in_sight(corners, area):
+    card = find_card(put_card(table((215, 212, 205)), corners, YELLOW))
+    assert card.area_px == pytest.approx(area, rel=0.02)
 
 
 def hand() -> Photo:
