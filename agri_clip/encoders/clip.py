@@ -14,8 +14,8 @@ import numpy as np
 
 from agri_clip.encoders.base import read_known_words
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
-from agri_clip.encoders.hub import ensure, fingerprint
 from agri_clip.errors import ModelError
+from agri_clip.hub import ensure, fingerprint
 
 if TYPE_CHECKING:
     import torch

@@ -16,8 +16,8 @@ import pytest
 from huggingface_hub import constants
 from huggingface_hub.utils import httpx
 
-from agri_clip import encoders
-from agri_clip.encoders import available, fetch, get_encoder, hub
+from agri_clip import encoders, hub
+from agri_clip.encoders import available, fetch, get_encoder
 from agri_clip.errors import ModelError
 
 PICKLED = ["config.json", "pytorch_model.bin", "vocab.json", "modeling.py", "README.md"]
