@@ -18,3 +18,24 @@ def yellow_traps() -> Path:
     if not (folder / "val.json").is_file():
         pytest.skip(f"real trap photos are not here ({folder}); set AGRI_CLIP_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face cache."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    return tmp_path / "hub"
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without network: every question to the hub fails as it does there."""
+    import huggingface_hub
+    from huggingface_hub.utils import httpx
+
+    def fail(*_args: object, **_kwargs: object) -> None:
+        raise httpx.ConnectError("[Errno -2] Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from agri_clip.encoders import hub
+from agri_clip import hub
 from agri_clip.encoders.base import Encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.errors import ModelError
@@ -121,7 +121,7 @@ def fetch(name: str) -> Path:
     Raises
     ------
     ModelError
-        As for `agri_clip.encoders.hub.fetch`, or unknown name.
+        As for `agri_clip.hub.fetch`, or unknown name.
     """
     if name == "builtin":
         return _builtin()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +12,9 @@ import numpy as np
 
 from agri_clip.encoders.base import read_known_words
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
-from agri_clip.encoders.hub import ensure, fingerprint
 from agri_clip.errors import ModelError
+from agri_clip.hub import ensure, fingerprint
+from agri_clip.pretrained import load_model, load_processor, quiet
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +70,8 @@ class ClipEncoder(DualEncoder):
     ) -> None:
         super().__init__(name, device, dtype, batch_size)
         self.folder = folder or ensure(name)
-        self._model = _load_model(name, self.folder, self.dtype).to(self.device)
-        self._processor = _load_processor(name, self.folder)
+        self._model = _load_dual_encoder(name, self.folder, self.dtype).to(self.device)
+        self._processor = load_processor(name, self.folder)
         self.fingerprint = fingerprint(self.folder)
         self.known_words = read_known_words(self.folder)
         self.activation = "sigmoid" if hasattr(self._model, "logit_bias") else "softmax"
@@ -98,7 +97,7 @@ class ClipEncoder(DualEncoder):
         import torch
 
         tokenizer, limit = self._processor.tokenizer, self._text_settings["max_length"]
-        with _quiet("transformers.tokenization_utils_base"):
+        with quiet("transformers.tokenization_utils_base"):
             lengths = [len(ids) for ids in tokenizer(list(texts), padding=False, truncation=False)["input_ids"]]
         for text, length in zip(texts, lengths, strict=True):
             if length > limit:
@@ -164,43 +163,13 @@ class ClipEncoder(DualEncoder):
         return fast.shape == slow.shape and float((fast - slow).abs().max()) < SAME_PIXELS
 
 
-def _load_model(name: str, folder: Path, dtype: torch.dtype) -> Any:
-    from safetensors import SafetensorError
+def _load_dual_encoder(name: str, folder: Path, dtype: torch.dtype) -> Any:
     from transformers import AutoModel
 
-    try:
-        with _quiet("transformers"):
-            model, info = AutoModel.from_pretrained(
-                folder,
-                dtype=dtype,
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelError(f"{name} cannot be loaded from {folder}: {_first_line(error)}") from error
+    model = load_model(AutoModel, name, folder, dtype)
     if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
         raise ModelError(f"{name} is a {type(model).__name__}, which does not encode both pictures and texts")
-    # transformers fills absent weights with random numbers and only logs it.
-    absent = sorted(key for key in info["missing_keys"] if not key.endswith("position_ids"))
-    if absent:
-        raise ModelError(f"{name}: {len(absent)} weights are missing in {folder}, the first is {absent[0]}")
-    return model.eval()
-
-
-def _load_processor(name: str, folder: Path) -> Any:
-    from transformers import AutoProcessor
-
-    try:
-        processor = AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        raise ModelError(
-            f"the image processor or tokenizer of {name} cannot be loaded from {folder}: {_first_line(error)}"
-        ) from error
-    if getattr(processor, "image_processor", None) is None or getattr(processor, "tokenizer", None) is None:
-        raise ModelError(f"{name}: {folder} has no image processor (preprocessor_config.json) or no tokenizer")
-    return processor
+    return model
 
 
 def _logit_scale(model: Any) -> tuple[float, float]:
@@ -234,24 +203,3 @@ def _pooled(output: Any) -> torch.Tensor:
     """Features of a model, which are a tensor or, since transformers 5, the pooled part of an output."""
     features = output if not hasattr(output, "pooler_output") else output.pooler_output
     return features.flatten(1)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-
-@contextmanager
-def _quiet(logger: str) -> Iterator[None]:
-    """Hold back a library's progress bars, and those log lines that this module says better."""
-    from transformers.utils import logging as library
-
-    log, bars = logging.getLogger(logger), library.is_progress_bar_enabled()
-    before = log.level
-    log.setLevel(logging.ERROR)
-    library.disable_progress_bar()
-    try:
-        yield
-    finally:
-        log.setLevel(before)
-        if bars:
-            library.enable_progress_bar()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
-from agri_clip.encoders.hub import OPEN_CLIP, ensure, fingerprint
 from agri_clip.errors import ModelError
+from agri_clip.hub import OPEN_CLIP, ensure, fingerprint
 
 if TYPE_CHECKING:
     import torch

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agri_clip import hub
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.union import JOINT, UnionProposer
@@ -59,19 +60,43 @@ class ProposerInfo:
 
 
 @dataclass(frozen=True)
+class Library:
+    """How the proposers of one library are had; all three functions take a name.
+
+    Attributes
+    ----------
+    find : callable
+        Where its files are on this machine, or None; touches no network.
+    fetch : callable
+        Downloads what is not here yet and says where it is.
+    make : callable
+        ``make(name, *, device=None, **settings) -> Proposer``.
+    """
+
+    find: Callable[[str], Path | None]
+    fetch: Callable[[str], Path]
+    make: Callable[..., Proposer]
+
+
+@dataclass(frozen=True)
 class _Entry:
     factory: Callable[..., Proposer]
     good_for: str
     size_mb: float | None
     licence: str
-    needs_weights: bool
+    library: Library | None
 
 
 _REGISTRY: dict[str, _Entry] = {}
 
 
 def register(
-    name: str, *, good_for: str, size_mb: float | None = 0, licence: str = "AGPL-3.0", needs_weights: bool = False
+    name: str,
+    *,
+    good_for: str,
+    size_mb: float | None = 0,
+    licence: str = "AGPL-3.0",
+    library: Library | None = None,
 ) -> Callable[[Callable[..., Proposer]], Callable[..., Proposer]]:
     """Make a proposer available under a name; for use as a decorator of its factory.
 
@@ -81,8 +106,8 @@ def register(
         What picks it; replaces an earlier one of that name.
     good_for, size_mb, licence
         As in `ProposerInfo`.
-    needs_weights : bool
-        Whether a file of that name must be on this machine for it to run.
+    library : Library or None
+        Where the files come from that it needs; None where it needs none.
 
     Returns
     -------
@@ -91,7 +116,7 @@ def register(
     """
 
     def keep(factory: Callable[..., Proposer]) -> Callable[..., Proposer]:
-        _REGISTRY[name] = _Entry(factory, good_for, size_mb, licence, needs_weights)
+        _REGISTRY[name] = _Entry(factory, good_for, size_mb, licence, library)
         return factory
 
     return keep
@@ -99,10 +124,8 @@ def register(
 
 def available() -> list[ProposerInfo]:
     """Every proposer that has a name, in the order of registration, and whether it runs here without a network."""
-    from agri_clip.regions.yolo_models import find_weights
-
     return [
-        ProposerInfo(name, e.good_for, e.size_mb, e.licence, not e.needs_weights or find_weights(name) is not None)
+        ProposerInfo(name, e.good_for, e.size_mb, e.licence, e.library is None or e.library.find(name) is not None)
         for name, e in _REGISTRY.items()
     ]
 
@@ -113,14 +136,15 @@ def list_names() -> str:
 
 
 def get_proposer(proposer: str | Path | Proposer, *, device: str | None = None, **settings: Any) -> Proposer:
-    """Pick a proposer by name, by the path of an ultralytics model, or pass one through.
+    """Pick a proposer by name, by the path of a model, or pass one through.
 
     Parameters
     ----------
     proposer : str, Path or Proposer
-        A registered name, such as ``"contrast"``; a path ending in one of `MODEL_SUFFIXES`; a model folder; any model
-        name that ultralytics offers; several of these joined by "+", the one with the best boxes first; or a proposer,
-        which is returned as it is.
+        A registered name, such as ``"contrast"``; a path ending in one of `MODEL_SUFFIXES`; a model folder of
+        ultralytics or of a detector of transformers; any model name that ultralytics offers; the hub name of any
+        OWL-ViT, OWLv2 or Grounding DINO in the Hugging Face cache; several of these joined by "+", the one with the
+        best boxes first; or a proposer, which is returned as it is.
     device : str or None
         Where a network runs; None chooses.
     settings
@@ -142,13 +166,12 @@ def get_proposer(proposer: str | Path | Proposer, *, device: str | None = None, 
         return _REGISTRY[name].factory(device=device, **settings)
     if parts := _parts(name):
         return _join(parts, device=device, **settings)
-    if _is_model(name):
-        from agri_clip.regions.yolo import YoloProposer
-
-        return YoloProposer(name, device=device, **settings)
+    if library := _library_of(name):
+        return library.make(name, device=device, **settings)
     raise ModelError(
         f"there is no proposer {name!r}. Names that work: {list_names()}; or the path of an ultralytics model "
-        f"({', '.join(MODEL_SUFFIXES)}, or a folder with model.yaml and model.safetensors)"
+        f"({', '.join(MODEL_SUFFIXES)}, or a folder with model.yaml and model.safetensors); or an OWL-ViT, OWLv2 or "
+        "Grounding DINO: its folder, or its hub name once `agri-clip models fetch` has fetched it"
     )
 
 
@@ -166,41 +189,41 @@ def fetch_proposer(name: str) -> Path | None:
         No such proposer, or the download failed.
     """
     entry = _REGISTRY.get(name)
-    if entry is not None and not entry.needs_weights:
-        return None
+    if entry is not None:
+        return None if entry.library is None else entry.library.fetch(name)
     if parts := _parts(name):
         return next(filter(None, [fetch_proposer(part) for part in parts]), None)
-    if entry is None and not _is_model(name):
+    library = _library_of(name)
+    if library is None:
         raise ModelError(f"there is no proposer {name!r}. Names that work: {list_names()}")
-    from agri_clip.regions.yolo import fetch
-
-    return fetch(name)
+    return library.fetch(name)
 
 
 def is_proposer(name: str) -> bool:
     """Whether a name picks a proposer, without making it: `agri-clip models fetch` tells them from encoders by this."""
     parts = _parts(name)
-    return name in _REGISTRY or (all(map(is_proposer, parts)) if parts else _is_model(name))
+    return name in _REGISTRY or (all(map(is_proposer, parts)) if parts else _library_of(name) is not None)
 
 
 def _parts(name: str) -> list[str]:
     """Names that are joined by "+"; none where there is no "+", or where it stands in the name of a file here."""
-    from agri_clip.regions.yolo_models import find_weights
-
-    return name.split(JOINT) if JOINT in name and find_weights(name) is None else []
+    here = JOINT in name and any(library.find(name) for library in (ULTRALYTICS, ZERO_SHOT))
+    return name.split(JOINT) if JOINT in name and not here else []
 
 
 def _join(parts: Sequence[str], *, device: str | None = None, **settings: Any) -> Proposer:
     return UnionProposer([get_proposer(part, device=device) for part in parts], **settings)
 
 
-def _is_model(name: str) -> bool:
-    """Whether a name that is not registered means an ultralytics model."""
-    if name.lower().endswith(MODEL_SUFFIXES):
-        return True
-    from agri_clip.regions.yolo_models import find_weights
+def _library_of(name: str) -> Library | None:
+    """The library that a name which is not registered means a model of; None for neither."""
+    if ZERO_SHOT.find(name) is not None:
+        return ZERO_SHOT
+    return ULTRALYTICS if _is_ultralytics(name) else None
 
-    if find_weights(name) is not None:
+
+def _is_ultralytics(name: str) -> bool:
+    if name.lower().endswith(MODEL_SUFFIXES) or ULTRALYTICS.find(name) is not None:
         return True
     if "/" in name or not name.lower().startswith(("yolo", "fastsam", "sam", "rtdetr", "mobile_sam")):
         return False
@@ -212,6 +235,44 @@ def _is_model(name: str) -> bool:
     return name in GITHUB_ASSETS_STEMS
 
 
+def _find_yolo(name: str) -> Path | None:
+    from agri_clip.regions.yolo_models import find_weights
+
+    return find_weights(name)
+
+
+def _fetch_yolo(name: str) -> Path:
+    from agri_clip.regions.yolo import fetch
+
+    return fetch(name)
+
+
+def _make_yolo(name: str, **settings: Any) -> Proposer:
+    from agri_clip.regions.yolo import YoloProposer
+
+    return YoloProposer(name, **settings)
+
+
+def _find_zero_shot(name: str) -> Path | None:
+    from agri_clip.regions.zero_shot import find
+
+    return find(name)
+
+
+def _make_zero_shot(name: str, **settings: Any) -> Proposer:
+    from agri_clip.regions.zero_shot import ZeroShotProposer
+
+    return ZeroShotProposer(name, **settings)
+
+
+ULTRALYTICS = Library(_find_yolo, _fetch_yolo, _make_yolo)
+ZERO_SHOT = Library(_find_zero_shot, hub.ensure, _make_zero_shot)
+
+
+def _register_model(library: Library, name: str, good_for: str, size_mb: float | None, licence: str) -> None:
+    register(name, good_for=good_for, size_mb=size_mb, licence=licence, library=library)(partial(library.make, name))
+
+
 @register("contrast", good_for="any plain background; no weights, runs on the CPU", licence="AGPL-3.0-or-later")
 def _contrast(*, device: str | None = None, **settings: Any) -> Proposer:  # noqa: ARG001
     from agri_clip.regions.contrast import ContrastProposer
@@ -219,18 +280,9 @@ def _contrast(*, device: str | None = None, **settings: Any) -> Proposer:  # noq
     return ContrastProposer(**settings)
 
 
-def _register_ultralytics(name: str, good_for: str, size_mb: float | None, licence: str) -> None:
-    @register(name, good_for=good_for, size_mb=size_mb, licence=licence, needs_weights=True)
-    def _make(*, device: str | None = None, **settings: Any) -> Proposer:
-        from agri_clip.regions.yolo import YoloProposer
-
-        return YoloProposer(name, device=device, **settings)
-
-
 for _folder in sorted((Path(__file__).parent / "weights").glob("*/model.safetensors")):
-    _register_ultralytics(
-        _folder.parent.name, "insects on traps; trained by this project, ships with it", 0, "AGPL-3.0-or-later"
-    )
+    _good_for = "insects on traps; trained by this project, ships with it"
+    _register_model(ULTRALYTICS, _folder.parent.name, _good_for, 0, "AGPL-3.0-or-later")
 if "insect-yolo" in _REGISTRY:
     register(
         "insect-yolo+contrast",
@@ -254,4 +306,11 @@ for _row in (
     ("yolo11n.pt", "a start for training; by itself it knows 80 everyday things, no insects", None, "AGPL-3.0"),
     ("rtdetr-l.pt", "as yolo11n.pt, a transformer", None, "AGPL-3.0"),
 ):
-    _register_ultralytics(*_row)
+    _register_model(ULTRALYTICS, *_row)
+# Licences, and the size of the last: https://huggingface.co/ and the name.
+for _row in (
+    ("google/owlv2-base-patch16-ensemble", "what the setting `words` says; slow without a GPU", None, "Apache-2.0"),
+    ("google/owlvit-base-patch32", "as google/owlv2-base-patch16-ensemble, older and coarser", None, "Apache-2.0"),
+    ("IDEA-Research/grounding-dino-tiny", "what the setting `words` says; slow without a GPU", 689, "Apache-2.0"),
+):
+    _register_model(ZERO_SHOT, *_row)

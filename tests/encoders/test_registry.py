@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
-from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 
 import huggingface_hub
 import numpy as np
 import pytest
-from huggingface_hub import constants
 from huggingface_hub.utils import httpx
 
-from agri_clip import encoders
-from agri_clip.encoders import available, fetch, get_encoder, hub
+from agri_clip import encoders, hub
+from agri_clip.encoders import available, fetch, get_encoder
 from agri_clip.errors import ModelError
+from tests.hub_cache import put_in_cache
 
 PICKLED = ["config.json", "pytorch_model.bin", "vocab.json", "modeling.py", "README.md"]
 SAFE = [*PICKLED, "model.safetensors", "onnx/model.safetensors"]
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    """An empty Hugging Face cache."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    return tmp_path / "hub"
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """A machine without network: every question to the hub fails as it does there."""
-
-    def fail(*_args, **_kwargs):
-        raise httpx.ConnectError("[Errno -2] Name or service not known")
-
-    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", fail)
-
-
-def put_in_cache(cache: Path, name: str, folder: Path, revision: str = "main", *, leave_out: str = "") -> Path:
-    """Lay a folder into the cache as the hub's own client does: blobs by their hash, and links to them."""
-    place = cache / f"models--{name.replace('/', '--')}"
-    commit = sha256(revision.encode()).hexdigest()[:40]
-    snapshot = place / "snapshots" / commit
-    for directory in (place / "blobs", snapshot, (place / "refs" / revision).parent):
-        directory.mkdir(parents=True, exist_ok=True)
-    (place / "refs" / revision).write_text(commit)
-    for file in folder.iterdir():
-        if file.name != leave_out:
-            blob = place / "blobs" / sha256(file.read_bytes()).hexdigest()
-            shutil.copy(file, blob)
-            (snapshot / file.name).symlink_to(blob)
-    return snapshot
+def cache(hub_cache):
+    return hub_cache
 
 
 class FakeHub:

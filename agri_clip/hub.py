@@ -1,4 +1,4 @@
-"""Where a model's files are: a folder, the Hugging Face cache, or the hub itself. Part of step 2.
+"""Where a model's files are: a folder, the Hugging Face cache, or the hub itself. For steps 1 and 2 alike.
 
 A model is always loaded from a folder on this machine; the network is used only by `fetch`.
 """
