@@ -20,13 +20,16 @@ from agri_clip.errors import AgriClipError
 from agri_clip.photo import Photo
 
 #: Boxes grow by this part of their sides in every direction before their overlap is taken: insects are small and turn
-#: at will, so that the boxes of one that walks need not touch from frame to frame.
-REACH = 1.0
+#: at will, so that the boxes of one that walks need not touch from frame to frame. Of 0.3 to 2, measured by
+#: benchmarks/tracking.py: with less, one that walks half its length a frame is several rows; with more, neighbours that
+#: are missed at times change places.
+REACH = 1.5
 
 #: Least overlap (IoU) of the grown boxes that still joins them.
 LEAST_OVERLAP = 0.1
 
-#: Frames in a row for which an insect may be missed and still is the same.
+#: Frames in a row for which an insect may be missed and still is the same. 5 is enough where misses are a matter of
+#: chance, and 10 costs nothing there; real ones come in runs, as long as a glare or another insect is there.
 LOST_FRAMES = 10
 
 #: What is seen in fewer frames is left out: an insect stays, a reflection or a misjudged speck comes and goes.

@@ -8,8 +8,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agri_clip.detections import FOUND, Detections
-from agri_clip.photo import Photo
+from agri_clip.detections import FOUND, Detections, PhotoRecord
+from agri_clip.photo import Photo, read_photo
+from tests.conftest import ROOT
 
 WIDTH, HEIGHT, RATE = 320, 240, 10
 LABELS = ("fly", "moth")
@@ -22,6 +23,21 @@ def draw_frame(spots: Spots, radius: int = 7) -> np.ndarray:
     card = np.full((HEIGHT, WIDTH, 3), (228, 196, 30), np.uint8)
     for x, y in spots:
         cv2.circle(card, (round(x), round(y)), radius, (45, 35, 30), -1, cv2.LINE_AA)
+    return card
+
+
+#: Three insects of a sample photo that the embedded models know.
+INSECTS = ((880, 1052, 942, 1104), (610, 1043, 658, 1106), (1113, 561, 1145, 593))
+
+
+def draw_insects(spots: Spots) -> np.ndarray:
+    """A card (240, 320, 3) uint8 RGB with the insects of a sample photo around these three centres."""
+    photo = read_photo(ROOT / "data" / "samples" / "T1_2026-05-04.jpg", read_codes=False).pixels
+    noise = np.random.default_rng(0).normal(0, 3, (HEIGHT, WIDTH, 1))
+    card = (np.median(photo.reshape(-1, 3), axis=0) + noise).clip(0, 255).astype(np.uint8)
+    for (x, y), (x1, y1, x2, y2) in zip(spots, INSECTS, strict=True):
+        left, top = round(x - (x2 - x1) / 2), round(y - (y2 - y1) / 2)
+        card[top : top + y2 - y1, left : left + x2 - x1] = photo[y1:y2, x1:x2]
     return card
 
 
@@ -45,8 +61,6 @@ def find_spots(photo: Photo) -> Detections:
 
 def boxes_of(photo: Photo, boxes: np.ndarray, **changes: object) -> Detections:
     """A frame's detections with these boxes."""
-    from agri_clip.detections import PhotoRecord
-
     count = len(boxes)
     arrays: dict[str, object] = {
         "label_index": np.zeros(count),

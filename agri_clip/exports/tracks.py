@@ -46,7 +46,7 @@ def write_pictures(tracks: Tracks, path: Path | str, *, all_regions: bool = Fals
     Returns
     -------
     int
-        Pictures on it, at most `MOST_PICTURES`; where there is none no file is written, and one of an earlier run goes.
+        Pictures on it, at most `MOST_PICTURES`; a sheet without any is white.
 
     Raises
     ------
@@ -56,9 +56,6 @@ def write_pictures(tracks: Tracks, path: Path | str, *, all_regions: bool = Fals
     order = np.lexsort((-tracks.scores, tracks.label_index, tracks.status))
     chosen = [i for i in order.tolist() if tracks.thumbnails[i] and (all_regions or tracks.status[i] == FOUND)]
     chosen = chosen[:MOST_PICTURES]
-    if not chosen:
-        Path(path).unlink(missing_ok=True)
-        return 0
     labels = tracks.regions.label_names
     captions = [
         (
