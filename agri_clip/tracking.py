@@ -49,7 +49,8 @@ class Tracks:
     left_out : int
         Insects that were seen in too few frames.
     label_index : ndarray, shape (m,), int32
-        The label with the greatest sum of scores over the frames in which the insect was found.
+        The label with the greatest sum of scores over the frames in which the insect was found; where its status is
+        `OTHER`, over those in which it was not.
     status : ndarray, shape (m,), int8
         `FOUND` where it was found in at least half of the frames that it was seen in, else `OTHER`.
     votes : ndarray, shape (m,), float32
@@ -334,10 +335,10 @@ def vote(regions: Detections, track_index: np.ndarray) -> Tracks:
     ).groupby(track)
     count = len(table)
     is_found = 2 * table["found"].mean().to_numpy() >= 1
-    # In a track that is found only frames that found it vote. A score of 0 is still a vote.
-    votes = (found | ~is_found[track]) if count else found
+    # Only frames of the status that the insect ends with vote: its best frame then shows it as it is counted.
+    votes = found == is_found[track]
     sums = np.zeros((count, max(1, len(regions.label_names))))
-    np.add.at(sums, (track[votes], label[votes]), regions.scores[rows][votes] + 1e-9)
+    np.add.at(sums, (track[votes], label[votes]), regions.scores[rows][votes] + 1e-9)  # 0 is a vote too
     winner = sums.argmax(axis=1).astype(np.int32)
     agree = np.flatnonzero(votes & (label == winner[track]))
     scores = pd.Series(regions.scores[rows][agree])

@@ -99,6 +99,13 @@ def test_an_insect_is_found_where_half_of_its_frames_found_it(found: int, status
     assert tracks.to_detections().counts()[["fly", "moth"]].to_numpy().sum() == (status == FOUND)
 
 
+def test_an_other_insect_is_shown_as_it_looked_when_it_was_none_of_the_labels() -> None:
+    tracks = track_detections(one_insect((0, FOUND, 0.9), *[(1, OTHER, 0.2)] * 3))
+    assert tracks.status.tolist() == [OTHER]
+    assert tracks.regions.status[tracks.best].tolist() == [OTHER]
+    assert tracks.to_pandas()["label"].tolist() == ["moth"]
+
+
 def test_background_is_no_insect() -> None:
     assert len(track_detections(one_insect(*[(0, BACKGROUND, 0.1)] * 5))) == 0
 
