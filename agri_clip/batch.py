@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import Empty, Full, Queue
 from typing import Any, Generic, TypeVar
 
-import cv2
 import numpy as np
 
 from agri_clip.archive import Archive, Season
@@ -24,15 +23,14 @@ from agri_clip.archive.schema import FAILED, SAME, SourceFile
 from agri_clip.archive.season import Finished
 from agri_clip.detections import PhotoRecord
 from agri_clip.detector import BATCH_CROPS, Detector, Proposal
-from agri_clip.errors import DataError, PhotoError
+from agri_clip.encoders.crops import make_thumbnail
+from agri_clip.errors import PhotoError
 from agri_clip.photo import Photo, one_line, read_photo
 
 #: Most photos of a group: what a kill can cost.
 GROUP_PHOTOS = 32
 #: Photos that are read before they are needed; each takes three bytes a pixel.
 READ_AHEAD = 2
-#: Side of a thumbnail in pixels, and quality of its JPEG.
-THUMBNAIL, QUALITY = 96, 85
 
 Item = TypeVar("Item")
 
@@ -255,16 +253,6 @@ def fill_archive(
         if plan.tasks:
             season.compact()
     return season, progress
-
-
-def make_thumbnail(crop: np.ndarray) -> bytes:
-    """A crop (s, s, 3) uint8 RGB as a small JPEG."""
-    if max(crop.shape[:2]) > THUMBNAIL:
-        crop = cv2.resize(crop, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    packed, data = cv2.imencode(".jpg", np.ascontiguousarray(crop[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-    if not packed:
-        raise DataError("a thumbnail could not be packed as JPEG; OpenCV was built without it")
-    return data.tobytes()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 from rich.console import Console
@@ -16,6 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections
+
+if TYPE_CHECKING:
+    from agri_clip.tracking import Tracks
 
 Item = TypeVar("Item")
 
@@ -42,8 +45,8 @@ def errors() -> Console:
     return Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_WIDTH, highlight=False)
 
 
-def progress(items: Iterable[Item], total: int, what: str) -> Iterator[Item]:
-    """Pass items on, with a bar, count and time left on a terminal and nothing in a pipe."""
+def progress(items: Iterable[Item], total: int | None, what: str) -> Iterator[Item]:
+    """Pass items on, with a bar, count and time left (where there is a total) on a terminal and nothing in a pipe."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -126,6 +129,21 @@ def trap_table(detections: Detections) -> Table:
         failed = sum(photo.failed for photo in detections.photos)
         rows.append(["all", len(traps) - failed, failed, *_numbers(detections)])
     return make_table(["trap", "photos", "failed", *detections.label_names, "other insects", "not insects"], rows)
+
+
+def tracks_table(tracks: Tracks) -> Table:
+    """Insects of each label beside the detections of all frames; other insects, and those seen too briefly, below."""
+    regions, insects = tracks.regions, tracks.to_detections()
+    rows: list[list[object]] = []
+    for label, name in enumerate(regions.label_names):
+        counts = [int(((part.label_index == label) & (part.status == FOUND)).sum()) for part in (insects, regions)]
+        rows.append([name, *counts])
+    rows.append(["other insects", *(int((part.status == OTHER).sum()) for part in (insects, regions))])
+    if tracks.left_out:
+        least = regions.provenance["tracking"]["min_frames"]
+        rows.append([f"seen in fewer than {least} frames", tracks.left_out, int((tracks.track_index < 0).sum())])
+    frames = sum(not frame.failed for frame in regions.photos)
+    return make_table(["", "insects", f"detections in {frames} frames"], rows)
 
 
 def _numbers(detections: Detections) -> list[int]:

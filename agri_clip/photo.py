@@ -175,6 +175,25 @@ def find_photos(sources: Path | str | Sequence[Path | str]) -> list[Path]:
     return list(found.values())
 
 
+def capture_time(path: Path | str, name_pattern: str | None = None) -> datetime | None:
+    """When a photo was taken, by its EXIF, else by its name; its pixels are not decoded, so codes on it do not count.
+
+    None where neither says it, or the file cannot be read.
+
+    Raises
+    ------
+    AgriClipError
+        The pattern is not valid.
+    """
+    path = Path(path)
+    named = photo_tags.read_name(path, name_pattern).taken
+    try:
+        with _open_file(path) as file, _open_image(file) as image:
+            return read_metadata(image).taken or named
+    except _UnreadableError:
+        return named
+
+
 def one_line(text: str) -> str:
     """A file name as it can stand in one line of a message or table: control characters are written as escapes."""
     hidden = {"Cc", "Cs", "Zl", "Zp"}

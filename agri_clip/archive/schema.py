@@ -57,6 +57,7 @@ PHOTOS = pa.schema(
         ("latitude", pa.float64()),
         ("longitude", pa.float64()),
         ("mm_per_pixel", pa.float64()),
+        ("card_area_px", pa.float64()),
         ("notes", pa.list_(pa.string())),
         ("regions", pa.int32()),
         ("run", pa.int32()),
@@ -138,6 +139,7 @@ def photo_row(
         "latitude": latitude,
         "longitude": longitude,
         "mm_per_pixel": record.mm_per_pixel,
+        "card_area_px": record.card_area_px,
         "notes": list(record.notes),
         "regions": regions,
         "run": run,
@@ -162,6 +164,7 @@ def record_of(row: Mapping[str, Any]) -> PhotoRecord:
         camera=row["camera"],
         gps=None if place[0] is None or place[1] is None else place,
         mm_per_pixel=row["mm_per_pixel"],
+        card_area_px=row["card_area_px"],
         notes=tuple(row["notes"]),
         reason=row["reason"],
     )
