@@ -178,8 +178,10 @@ class Labeller:
         ends = np.searchsorted(owner, np.arange(len(records) + 1))
         alone = np.flatnonzero(~scaled & relative)
         together = np.flatnonzero(~np.isin(owner, alone))
-        parts = [(together, None, lengths_mm[together] if scaled.any() else None)] if len(together) else []
-        parts += [(np.arange(ends[i], ends[i + 1]), i, None) for i in alone]
+        parts: list[tuple[np.ndarray, int | None, np.ndarray | None]] = []
+        if len(together):
+            parts.append((together, None, lengths_mm[together] if scaled.any() else None))
+        parts += [(np.arange(ends[i], ends[i + 1]), int(i), None) for i in alone]
         for rows, photo, millimetres in parts:
             pixels = None if photo is None else lengths[rows]
             scores = self._score(objectness[rows], pixels, millimetres, vectors[rows], prompts)

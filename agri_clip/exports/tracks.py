@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from agri_clip.detections import FOUND
+from agri_clip.exports import csv_table
 from agri_clip.exports.contact_sheet import write_sheet
-from agri_clip.exports.csv_table import DECIMALS, write_frame
-from agri_clip.exports.files import produced_by
 from agri_clip.tracking import Tracks
 
 #: Most pictures on a sheet; with 8 in a row it is then 9,000 pixels high.
@@ -32,12 +31,12 @@ def write_table(tracks: Tracks, path: Path | str, *, all_regions: bool = False) 
         The file cannot be written.
     """
     table = tracks.to_pandas()
-    for column, decimals in {**DECIMALS, "votes": 4}.items():
+    for column, decimals in {**csv_table.DECIMALS, "votes": 4}.items():
         if column in table:
             table[column] = table[column].astype(float).round(decimals)
     if not all_regions:
         table = table[tracks.status == FOUND]
-    write_frame(table.assign(produced_by=produced_by(tracks.regions.provenance)), path)
+    csv_table.write_table(table, path, tracks.regions.provenance)
 
 
 def write_pictures(tracks: Tracks, path: Path | str, *, all_regions: bool = False) -> int:
