@@ -137,8 +137,10 @@ def read_photo(
     file_name = name or path
     named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     taken, conflicts = _capture_time(metadata.taken, coded.taken, named.taken)
+    by_name = bool(named.trap) and (coded.marker or not coded.trap)
     if coded.trap and named.trap and coded.trap != named.trap:
-        conflicts.insert(0, f"its code says trap {coded.trap}, its name {named.trap}: the code was used")
+        kind, used = ("marker", "name") if by_name else ("code", "code")
+        conflicts.insert(0, f"its {kind} says trap {coded.trap}, its name {named.trap}: the {used} was used")
     return Photo(
         pixels=pixels,
         name=shown,
@@ -146,7 +148,7 @@ def read_photo(
         taken=taken,
         camera=metadata.camera,
         gps=metadata.gps,
-        trap=coded.trap or named.trap,
+        trap=named.trap if by_name else coded.trap,
         mm_per_pixel=mm_per_pixel,
         notes=tuple(dict.fromkeys((*metadata.notes, *notes, *coded.notes, *named.notes, *conflicts))),
     )

@@ -57,11 +57,14 @@ class Tag:
         Midnight where only the day is known.
     notes : tuple of str
         What was found and not used.
+    marker : bool
+        Whether the trap is the bare number of a marker, which a crowd of insects can look like.
     """
 
     trap: str | None = None
     taken: datetime | None = None
     notes: tuple[str, ...] = ()
+    marker: bool = False
 
 
 def parse_date(text: str) -> datetime | None:
@@ -190,7 +193,7 @@ def read_codes(pixels: np.ndarray) -> Tag:
         kind, traps = "markers", _read_markers(grey)
     if len(traps) > 1:
         return Tag(None, None, (*notes, f"{kind} on it name different traps ({', '.join(traps)}): none was used"))
-    return Tag(traps[0] if traps else None, taken, notes)
+    return Tag(traps[0] if traps else None, taken, notes, marker=bool(traps) and kind == "markers")
 
 
 def parse_payload(text: str) -> Tag:

@@ -621,6 +621,14 @@ def test_a_code_goes_before_a_marker_and_before_the_name() -> None:
     )
 
 
+def test_a_name_goes_before_a_bare_marker_which_insects_can_look_like() -> None:
+    card = card_with(code_picture("DICT_4X4_50", "17", 8))
+    assert read_photo(card, name="card.jpg").trap == "17"
+    photo = read_photo(card, name="T9_2026-05-04.jpg")
+    assert photo.trap == "T9"
+    assert photo.notes == ("its marker says trap 17, its name T9: the name was used",)
+
+
 def test_the_cameras_clock_goes_before_the_day_in_the_name(tmp_path: Path) -> None:
     content = with_exif({}, {0x9003: "2026:05:04 15:30:01"}, {})
     for name, notes in [
