@@ -201,7 +201,7 @@ def run_batch(
     DataError
         The archive cannot be written; what was given before is safe.
     """
-    stop = stop or Stop()
+    stop = Stop() if stop is None else stop
     progress = Progress(total=len(plan.tasks))
     number = plan.next_number
     photos = _Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)

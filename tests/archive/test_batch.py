@@ -18,8 +18,9 @@ from agri_clip.archive import Archive, Season
 from agri_clip.archive.checks import verify
 from agri_clip.archive.store import read
 from agri_clip.batch import Stop, fill_archive, names_of, plan_batch, run_batch
+from agri_clip.detector import Proposal
 from agri_clip.errors import DataError
-from agri_clip.photo import find_photos
+from agri_clip.photo import Photo, find_photos
 from tests.archive.conftest import draw_card, write_season
 
 KILLS = 20
@@ -154,21 +155,26 @@ def test_another_encoder_is_kept_apart(filled: Path, photos: Path, detector: Det
 def test_a_wish_to_stop_finishes_the_groups_in_hand_and_the_rest_follows(
     photos: Path, detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "GROUP_PHOTOS", 1)  # so that less than all photos fit between reading and writing
+    monkeypatch.setattr(batch, "GROUP_PHOTOS", 2)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     fill_archive(whole, find_photos(photos), detector, sources=[photos])
-    stop = Stop()
+    stop, propose, seen = Stop(), detector.propose, []
+
+    def propose_and_stop(photo: Photo) -> Proposal:
+        seen.append(photo.name)
+        if len(seen) == 4:
+            stop.ask()
+        return propose(photo)
+
+    monkeypatch.setattr(detector, "propose", propose_and_stop)
     archive = Archive.open(stopped, create=True)
     season = Season.begin(archive, detector.encoder, detector.proposer, detector.settings, {})
     with season.writing():
         plan = plan_batch(season, find_photos(photos), sources=[photos])
-        progress = run_batch(season, detector, plan, stop=stop)
-        last = next(progress)
-        stop.ask()
-        for last in progress:  # noqa: B007
-            pass
+        *_, last = run_batch(season, detector, plan, stop=stop)
     assert last.stopped
-    assert 0 < last.done < 14
+    assert 4 <= last.done < 14
+    assert last.done % 2 == 0
     assert len(season.photo_rows()) == last.done
     fill_archive(stopped, find_photos(photos), detector, sources=[photos])
     assert contents(stopped) == contents(whole)
