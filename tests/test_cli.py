@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from agri_clip import cli
+from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND
 from agri_clip.encoders import BUILTIN
 from agri_clip.encoders.base import KNOWN_WORDS
 from tests.conftest import ROOT
@@ -87,7 +88,7 @@ def test_hostile_files_are_clear_rows_and_the_good_ones_are_done(tmp_path: Path)
     assert len(folder.good) == 5
     assert len(folder.bad) >= 30
     out = tmp_path / "results"
-    assert run("detect", folder.folder, "-p", "an insect", "--out", out) == cli.SOME_FAILED
+    assert run("detect", folder.folder, "-p", "an insect", "--out", out) == SOME_FAILED
     failures = rows(out / "failures.csv")
     assert len(failures) == len(folder.bad)
     reasons = {row["photo"]: row["reason"] for row in failures}
@@ -98,7 +99,7 @@ def test_hostile_files_are_clear_rows_and_the_good_ones_are_done(tmp_path: Path)
 
 def test_an_empty_folder_is_a_failure_that_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert run("detect", tmp_path / "empty", "-p", "a moth", "--out", tmp_path / "r") == cli.SOME_FAILED
+    assert run("detect", tmp_path / "empty", "-p", "a moth", "--out", tmp_path / "r") == SOME_FAILED
     assert [row["photo"] for row in rows(tmp_path / "r" / "failures.csv")] == [str(tmp_path / "empty")]
 
 
@@ -132,7 +133,7 @@ def test_a_wrong_command_says_what_is_wrong(
     filled = [argument.format(**places) for argument in arguments]
     if arguments[0] == "detect":
         filled += ["--out", str(tmp_path / "results")]
-    assert run(*filled) == cli.WRONG_COMMAND
+    assert run(*filled) == WRONG_COMMAND
     printed = capsys.readouterr().err
     assert message in printed
     assert "Traceback" not in printed

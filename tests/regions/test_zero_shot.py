@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from agri_clip import cli
+from agri_clip.cli.options import WRONG_COMMAND
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
 from agri_clip.regions import Proposer, Regions, available, fetch_proposer, get_proposer, is_proposer
@@ -346,7 +347,7 @@ def test_the_command_line_lists_and_fetches_it(folder, hub_cache, capsys):
 
     assert here() == "no"
     status, said = run("models", "fetch", name)
-    assert status == cli.WRONG_COMMAND
+    assert status == WRONG_COMMAND
     assert "hub cannot be reached" in said
     snapshot = put_in_cache(hub_cache, name, folder(DINO))
     assert here() == "yes"
