@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
+from inspect import signature
 from typing import Any
 
 import filelock
@@ -360,9 +361,14 @@ class Season:
 
 
 def lasting(settings: Settings, reading: Mapping[str, Any]) -> dict[str, Any]:
-    """What must not change while an archive is filled: settings that regions and vectors depend on, and reading."""
+    """What must not change while an archive is filled: settings that regions and vectors depend on, and reading.
+
+    Options of reading that are left out and those given as the default they have are the same.
+    """
     made = asdict(settings)
-    return {name: made[name] for name in LASTING} | {f"reading.{key}": value for key, value in sorted(reading.items())}
+    usual = {name: parameter.default for name, parameter in signature(read_photo).parameters.items()}
+    changed = {f"reading.{key}": value for key, value in sorted(reading.items()) if value != usual[key]}
+    return {name: made[name] for name in LASTING} | changed
 
 
 def _refuse_changes(place: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:

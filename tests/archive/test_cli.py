@@ -59,7 +59,7 @@ def test_ask_without_prompts_takes_those_of_the_last_batch(
 ) -> None:
     assert run("ask", season) == 2
     assert "no batch was given prompts" in capsys.readouterr().err
-    batch(photos, season, "-p", "a ladybird", "-p", "a moth")
+    assert batch(photos, season, "-p", "a ladybird", "-p", "a moth") == 3  # the broken photo failed before
     capsys.readouterr()
     assert run("ask", season) == 0
     printed = capsys.readouterr().out
@@ -95,6 +95,38 @@ def test_export_writes_formats(season: Path, tmp_path: Path) -> None:
     assert run("export", season, "-p", "an insect", "--format", "coco", "--format", "csv", "--out", out) == 0
     assert (out / "coco.json").is_file()
     assert (out / "detections.csv").is_file()
+
+
+def test_count_by_trap_and_week_with_thresholds(
+    season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "counts.csv"
+    asked = ("-p", "a whitefly", "-p", "a thrips", "--by", "trap,week", "--csv", table)
+    assert run("count", season, *asked, "--thresholds", "greenhouse") == 0
+    counted = rows(table)
+    assert {row["trap"] for row in counted} == {"T1", "T2", "T3", "unknown"}
+    assert {row["week"] for row in counted if row["trap"] == "T1"} == {"2026-W23", "2026-W24", "2026-W25", "2026-W26"}
+    assert {"action_threshold", "over", "per_day", "threshold"} <= set(counted[0])
+    assert "T1" in capsys.readouterr().out
+    assert run("count", season, "-p", "a fly", "--by", "trap,year") == 2
+    assert "year" in capsys.readouterr().err
+
+
+def test_new_only_opens_the_photos_and_marks_what_hung_there_before(season: Path, tmp_path: Path) -> None:
+    table = tmp_path / "counts.csv"
+    assert run("count", season, "-p", "an insect", "--by", "trap,day", "--new-only", "--csv", table) == 0
+    counted = [row for row in rows(table) if row["trap"] == "T1"]
+    assert all(row["new"] == row["count"] for row in counted)  # every card is another one
+
+
+def test_report_is_one_file_with_counts_and_pictures(season: Path, tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    asked = ("-p", "an insect", "--out", page, "--title", "A small season")
+    assert run("report", season, *asked) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "A small season" in text
+    assert text.count("data:image/jpeg;base64") >= 12
+    assert "T2_2026-06-29.jpg" in text  # the failure
 
 
 def test_archive_commands(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
