@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from agri_clip import cli
-from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND
+from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND, Format
 from agri_clip.encoders import BUILTIN
 from agri_clip.encoders.base import KNOWN_WORDS
 from tests.conftest import ROOT
@@ -63,7 +63,7 @@ def test_detect_writes_pictures_tables_and_counts(
 
 
 def test_detect_writes_every_format_that_is_asked_for(two_photos: Path, tmp_path: Path) -> None:
-    wanted = [argument for name in cli.Format for argument in ("--format", name.value)]
+    wanted = [argument for name in Format for argument in ("--format", name.value)]
     out = tmp_path / "r"
     assert run("detect", two_photos, "-p", "an insect", "--out", out, "--no-pictures", *wanted) == 0
     names = {"detections.csv", "detections.json", "coco.json", "yolo", "voc", "label-studio", "counts.geojson"}

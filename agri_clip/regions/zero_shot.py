@@ -242,8 +242,10 @@ def find(name: str | Path) -> Path | None:
     name : str or Path
         A folder, complete or not, or a hub name, which must be wholly in the Hugging Face cache.
     """
+    if not str(name):
+        return None
     given = Path(name).expanduser()
-    folder = given if str(name) and given.is_dir() else hub.locate(str(name))
+    folder = given if given.is_dir() else hub.locate(str(name))
     return folder if folder is not None and _read_config(folder).get("model_type") in INPUT_SIDES else None
 
 

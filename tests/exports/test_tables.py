@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agri_clip import cli
+from agri_clip.cli.options import Format
 from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.errors import DataError
 from agri_clip.exports import FORMATS, csv_table, files, json_file, write_tables
@@ -210,7 +210,7 @@ def test_every_format_leaves_the_old_export_where_the_disk_is_full(
 
 
 def test_the_command_line_offers_every_format() -> None:
-    assert [format_.value for format_ in cli.Format] == list(FORMATS)
+    assert [format_.value for format_ in Format] == list(FORMATS)
 
 
 @pytest.mark.parametrize("name", FORMATS)
