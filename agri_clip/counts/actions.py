@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from agri_clip.counts._reading import Day, as_data_error
 from agri_clip.errors import AgriClipError, DataError
 from agri_clip.exports.coco import plain_name
-from agri_clip.prompts._files import data_dir, data_files, read_lined_yaml, validate_lined
+from agri_clip.prompts._files import find_ready, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import Phrase
 from agri_clip.prompts.catalogue import Source
 
@@ -105,7 +105,9 @@ def read_thresholds(path: Path | str) -> tuple[ActionThreshold, ...]:
         One line for each fault: file, line, field, remedy. Also where a pest and crop have two thresholds.
     """
     with as_data_error():
-        lined = read_lined_yaml(_find(path), "'thresholds:' with one pest under it")
+        lined = read_lined_yaml(
+            find_ready(path, "thresholds", "thresholds", "ones"), "'thresholds:' with one pest under it"
+        )
         read = validate_lined(_ThresholdFile, lined, lined.value).thresholds
     first: dict[tuple[str, str], int] = {}
     for index, threshold in enumerate(read):
@@ -182,15 +184,3 @@ def _cite(threshold: ActionThreshold) -> str:
     source = threshold.source
     parts = [source.title, source.url, f"read {source.read}" if source.checked else "not checked", threshold.note]
     return "; ".join(part for part in parts if part)
-
-
-def _find(path: Path | str) -> Path:
-    """A file, or a ready one by its name."""
-    given = Path(path)
-    if given.exists() or given.suffix or len(given.parts) != 1:
-        return given
-    ready = data_dir("thresholds") / f"{given}.yaml"
-    if not ready.is_file():
-        names = ", ".join(file.stem for file in data_files("thresholds"))
-        raise DataError(f"{given}: no such file, and no ready thresholds of that name; the ready ones are: {names}")
-    return ready

@@ -302,3 +302,29 @@ def data_dir(kind: str) -> Path:
 def data_files(kind: str) -> list[Path]:
     """The YAML files of one kind of shipped data, by name; see `data_dir`."""
     return sorted(data_dir(kind).glob("*.yaml"))
+
+
+def find_ready(path: Path | str, kind: str, one: str, several: str) -> Path:
+    """A file, or one of the ready files of a kind by its name.
+
+    Parameters
+    ----------
+    path : Path or str
+    kind : str
+        As for `data_dir`.
+    one, several : str
+        How a message goes on after "no ready" and after "the ready".
+
+    Raises
+    ------
+    PromptError
+        A bare name that no ready file has; the message lists those there are.
+    """
+    given = Path(path)
+    if given.exists() or given.suffix or len(given.parts) != 1:
+        return given
+    ready = data_dir(kind) / f"{given}.yaml"
+    if not ready.is_file():
+        names = ", ".join(file.stem for file in data_files(kind))
+        raise PromptError(f"{given}: no such file, and no ready {one} of that name; the ready {several} are: {names}")
+    return ready

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts._files import FieldPath, LinedYaml, data_dir, data_files, read_lined_yaml, validate_lined
+from agri_clip.prompts._files import FieldPath, LinedYaml, find_ready, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import Negative, PromptSet, Target, label_key, without_targets
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.matching import resolve, words_of
@@ -31,7 +31,7 @@ def read_prompt_set(path: Path | str) -> PromptSet:
     PromptError
         One line per fault: file, line, field, remedy.
     """
-    lined = read_lined_yaml(_find(path))
+    lined = read_lined_yaml(find_ready(path, "prompts", "set", "sets"))
     value: dict[str, Any] = {"name": lined.path.stem, **lined.value}
     faults: list[str] = []
     for field, read in (("targets", _read_target), ("negatives", _read_negative)):
@@ -51,18 +51,6 @@ def read_prompt_set(path: Path | str) -> PromptSet:
     if "negatives" not in value:
         parsed = parsed.model_copy(update={"negatives": without_targets(DEFAULT_NEGATIVES, parsed.targets)})
     return parsed
-
-
-def _find(path: Path | str) -> Path:
-    """A file, or a ready set by its name."""
-    given = Path(path)
-    if given.exists() or given.suffix or len(given.parts) != 1:
-        return given
-    ready = data_dir("prompts") / f"{given}.yaml"
-    if not ready.is_file():
-        names = ", ".join(file.stem for file in data_files("prompts"))
-        raise PromptError(f"{given}: no such file, and no ready set of that name; the ready sets are: {names}")
-    return ready
 
 
 def _read_target(lined: LinedYaml, part: Any, where: FieldPath) -> Target:
