@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
-from agri_clip.archive.store import explained, read
+from agri_clip.archive.store import read, run_query
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.crops import extract_crops
@@ -193,14 +193,12 @@ def search(
         The condition cannot be used, or the archive is damaged.
     """
     table = season.archive.table(season.regions_name)
-    if where:
-        read(table, season.archive.place, where=where, columns=["photo"], limit=1)  # a bad condition is named here
     query = table.search(np.asarray(vector, np.float32), vector_column_name="vector").distance_type("cosine")
     query = query.bypass_vector_index() if exact else query.nprobes(NPROBES).refine_factor(REFINE)
     if where:
         query = query.where(where, prefilter=True)
-    with explained(season.archive.place):
-        found = query.select([*SHOWN, "thumbnail", "_distance"]).limit(top).to_arrow()
+    query = query.select([*SHOWN, "thumbnail", "_distance"]).limit(top)
+    found = run_query(query, table, season.archive.place, where)
     similarity = pa.array(1 - found["_distance"].to_numpy(), pa.float32())
     found = found.drop_columns(["_distance"]).append_column("similarity", similarity)
     return found.sort_by([("similarity", "descending"), ("photo", "ascending"), ("region", "ascending")])

@@ -110,9 +110,7 @@ class Archive:
             self.table("prompt_sets").add(pa.Table.from_pylist([row], schema=PROMPT_SETS))
 
 
-def read(
-    table: Any, place: str, *, where: str | None = None, columns: Sequence[str] | None = None, limit: int | None = None
-) -> pa.Table:
+def read(table: Any, place: str, *, where: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
     """Rows of a table that fit a condition.
 
     Parameters
@@ -123,7 +121,6 @@ def read(
     where : str or None
         A condition in SQL (DataFusion's) over the table's columns.
     columns : sequence of str or None
-    limit : int or None
 
     Raises
     ------
@@ -135,8 +132,11 @@ def read(
         query = query.where(where)
     if columns is not None:
         query = query.select(list(columns))
-    if limit is not None:
-        query = query.limit(limit)
+    return run_query(query, table, place, where)
+
+
+def run_query(query: Any, table: Any, place: str, where: str | None) -> pa.Table:
+    """Run a query over a table; arguments and errors as for `read`."""
     try:
         return query.to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
