@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from agri_clip.detector import BATCH_CROPS, Detector, Proposal
 from agri_clip.encoders.crops import make_thumbnail
 from agri_clip.errors import PhotoError
 from agri_clip.photo import Photo, one_line, read_photo
+from agri_clip.prompts import PromptSet
 
 #: Most photos of a group: what a kill can cost.
 GROUP_PHOTOS = 32
@@ -74,9 +75,10 @@ class Plan:
 
 @dataclass
 class Progress:
-    """How far a batch is; `stopped` where it was asked to stop before its end."""
+    """How far a batch is; `stopped` where it was asked to stop before its end, `failed_before` as in `Plan`."""
 
     total: int
+    failed_before: int = 0
     done: int = 0
     failed: int = 0
     copies: int = 0
@@ -202,12 +204,13 @@ def run_batch(
         The archive cannot be written; what was given before is safe.
     """
     stop = Stop() if stop is None else stop
-    progress = Progress(total=len(plan.tasks))
+    progress = Progress(total=len(plan.tasks), failed_before=plan.failed_before)
     number = plan.next_number
     photos = _Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
     proposals = _Ahead(_propose_all(photos, detector), READ_AHEAD)
     groups = _Ahead(_encode_all(_grouped(proposals, stop), detector), 1)
-    with closing(photos), closing(proposals), closing(groups):
+    # The first stage is closed first: what waits for it then ends, and need not fill a group before.
+    with closing(groups), closing(proposals), closing(photos):
         for group in groups:
             season.add(group, number, plan.replaced)
             number += len(group)
@@ -225,17 +228,33 @@ def fill_archive(
     *,
     sources: Sequence[Path] = (),
     retry_failed: bool = False,
+    prompts: PromptSet | None = None,
     stop: Stop | None = None,
+    watch: Callable[[Plan, Iterator[Progress]], Iterator[Progress]] | None = None,
     **reading: Any,
 ) -> tuple[Season, Progress]:
     """Put photos into an archive, made where there is none; the whole of a batch in one call.
+
+    Parameters
+    ----------
+    place : str or Path
+    photos : sequence of Path
+    detector : Detector
+    sources, retry_failed
+        As for `plan_batch`.
+    prompts : PromptSet, optional
+        Kept for later questions that name none.
+    stop, reading
+        As for `run_batch`.
+    watch : callable, optional
+        Takes the plan and the states of `run_batch`, and passes the states on; for whoever shows them.
 
     Returns
     -------
     Season
         To be asked.
     Progress
-        Of this call.
+        Of this call, at its end.
 
     Raises
     ------
@@ -247,11 +266,12 @@ def fill_archive(
     )
     with season.writing():
         plan = plan_batch(season, photos, sources=sources, retry_failed=retry_failed)
-        progress = Progress(total=len(plan.tasks))
-        for progress in run_batch(season, detector, plan, stop=stop, **reading):  # noqa: B007
-            pass
+        states = run_batch(season, detector, plan, stop=stop, **reading)
+        *_, progress = states if watch is None else watch(plan, states)
         if plan.tasks:
             season.compact()
+        if prompts is not None:
+            season.archive.remember_prompts(prompts.hash, prompts.name, prompts.model_dump_json())
     return season, progress
 
 

@@ -35,7 +35,7 @@ from agri_clip.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from agri_clip.batch import Stop
+    from agri_clip.batch import Plan, Progress, Stop
 
 archive_app = typer.Typer(help="Look an archive over.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive")
@@ -62,9 +62,8 @@ def batch(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do photos again that failed before.")] = False,
 ) -> None:
     """Put a season's photos into an archive; the same command again, after a crash or with new photos, goes on."""
-    from agri_clip.archive import Archive, Season
-    from agri_clip.batch import Stop, plan_batch, run_batch
-    from agri_clip.console import batch_progress, errors, output
+    from agri_clip.batch import Stop, fill_archive
+    from agri_clip.console import errors, output
     from agri_clip.photo import find_photos
 
     asked = bool(prompt or prompts)
@@ -81,34 +80,30 @@ def batch(
         card_size=card_size,
         no_card=no_card,
     )
-    season = Season.begin(
-        Archive.open(archive, create=True), detector.encoder, detector.proposer, detector.settings, reading
-    )
     stop = Stop()
-    with season.writing(), _stopping(stop):
-        plan = plan_batch(season, sources, sources=photos, retry_failed=retry_failed)
-        if plan.done or plan.failed_before:
-            output().print(f"{plan.done} photos are in the archive already, {plan.failed_before} failed before")
-        state = None
-        for state in batch_progress(run_batch(season, detector, plan, stop=stop, **reading), len(plan.tasks)):  # noqa: B007
-            pass
-        if plan.tasks:
-            season.compact()
-        if prompt_set is not None:
-            season.archive.remember_prompts(prompt_set.hash, prompt_set.name, prompt_set.model_dump_json())
-    if state is not None:
-        output().print(
-            f"{state.done} photos done, {state.failed} of them failed, {state.copies} are copies; "
-            f"{state.regions} regions kept"
+    with _stopping(stop):
+        season, done = fill_archive(
+            archive,
+            sources,
+            detector,
+            sources=photos,
+            retry_failed=retry_failed,
+            prompts=prompt_set,
+            stop=stop,
+            watch=_shown,
+            **reading,
         )
-        for name, reason in state.failures:
-            errors().print(f"failed: {name}: {reason}", markup=False, soft_wrap=True)
-    if state is not None and state.stopped:
-        output().print(f"stopped with {state.total - state.done} photos to go; give the same command again to go on")
+    output().print(
+        f"{done.done} photos done, {done.failed} of them failed, {done.copies} are copies; {done.regions} regions kept"
+    )
+    for name, reason in done.failures:
+        errors().print(f"failed: {name}: {reason}", markup=False, soft_wrap=True)
+    if done.stopped:
+        output().print(f"stopped with {done.total - done.done} photos to go; give the same command again to go on")
         raise typer.Exit(SOME_FAILED)
     if prompt_set is not None:
         print_counts(answer_of(season, detector.encoder, prompt_set))
-    failed = plan.failed_before + (state.failed if state is not None else 0)
+    failed = done.failed_before + done.failed
     if failed:
         errors().print(f"{failed} photos could not be read; when they are mended: the same command, --retry-failed")
         raise typer.Exit(SOME_FAILED)
@@ -153,6 +148,15 @@ def archive_compact(archive: ArchivePlace) -> None:
         with season.writing():
             season.compact(timedelta(0))
         output().print(f"{run['encoder']}: {season.region_count()} regions")
+
+
+def _shown(plan: Plan, states: Iterator[Progress]) -> Iterator[Progress]:
+    """Say what is in the archive already, and show how far the batch is."""
+    from agri_clip.console import batch_progress, output
+
+    if plan.done or plan.failed_before:
+        output().print(f"{plan.done} photos are in the archive already, {plan.failed_before} failed before")
+    return batch_progress(states, len(plan.tasks))
 
 
 @contextmanager
