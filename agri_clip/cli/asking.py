@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip.cli.options import (
-    make_prompts,
-)
+from agri_clip.cli.options import make_prompts
 
 if TYPE_CHECKING:
     from agri_clip.archive import Archive, Season
     from agri_clip.archive.questions import Answer
     from agri_clip.encoders import Encoder
-    from agri_clip.labelling import Labeller
     from agri_clip.prompts import PromptSet
 
 ArchivePlace = Annotated[str, typer.Argument(help="The archive: a folder, or an address such as s3://bucket/season.")]
@@ -39,19 +36,21 @@ def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[
     return season, made
 
 
-def open_question(
+def answer_question(
     archive: str,
     encoder: str | None,
     device: str | None,
     sentences: list[str] | None,
     file: str | None,
     negatives: list[str] | None,
-) -> tuple[Season, Encoder, PromptSet]:
-    """As `_season`, and the prompts of the question: those that the last batch was given where none are named."""
+    where: str | None,
+    **question: Any,
+) -> tuple[Season, Answer]:
+    """The season of an archive and what its regions are; without prompts, by those that the last batch was given."""
     season, made = open_season(archive, encoder, device)
-    if sentences or file or negatives:
-        return season, made, make_prompts(sentences, file, negatives)
-    return season, made, _kept_prompts(season.archive)
+    named = sentences or file or negatives
+    prompts = make_prompts(sentences, file, negatives) if named else _kept_prompts(season.archive)
+    return season, answer_of(season, made, prompts, where, **question)
 
 
 def _kept_prompts(archive: Archive) -> PromptSet:
@@ -69,13 +68,14 @@ def _kept_prompts(archive: Archive) -> PromptSet:
 def answer_of(
     season: Season, encoder: Encoder, prompts: PromptSet, where: str | None = None, **question: Any
 ) -> Answer:
+    """What the regions of a season are, all in one; `question` holds settings such as a threshold."""
     from agri_clip.archive.questions import Answer, ask, labeller_of
 
-    labeller: Labeller = labeller_of(season, encoder, **question)
-    return Answer.concat(list(ask(season, labeller, prompts, where)))
+    return Answer.concat(list(ask(season, labeller_of(season, encoder, **question), prompts, where)))
 
 
 def print_counts(answer: Answer) -> None:
+    """Print how many of each label hang on each trap."""
     from agri_clip.console import output, trap_table
 
     output().print(trap_table(answer.detections))

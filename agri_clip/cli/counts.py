@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip.cli.asking import ArchivePlace, SeasonEncoder, Where, answer_of, open_question
+from agri_clip.cli.asking import ArchivePlace, SeasonEncoder, Where, answer_question
 from agri_clip.cli.options import (
     Device,
     Negatives,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from agri_clip.archive import Season
     from agri_clip.archive.questions import Answer
-    from agri_clip.exports.report import Example
 
 Cards = Annotated[
     Path | None, typer.Option("--cards", help="When cards were changed: CSV or YAML with trap, placed, removed.")
@@ -36,9 +35,6 @@ ThresholdsFile = Annotated[
     str | None, typer.Option("--thresholds", help="Action thresholds: a YAML file, or the name of ready ones.")
 ]
 Crop = Annotated[str | None, typer.Option("--crop", help="The crop beside the traps, for --thresholds.")]
-
-#: Findings of each label that a report shows at either end of the scores.
-EXAMPLES = 12
 
 
 @app.command()
@@ -66,9 +62,10 @@ def count(
     from agri_clip.counts import parse_keys, write_count_csv
 
     keys = parse_keys(by)
-    season, made, prompt_set = open_question(archive, encoder, device, prompt, prompts, negative)
-    answer = answer_of(season, made, prompt_set, where, threshold=threshold, precision=precision)
-    table = _count_table(season, answer, keys, cards, new_only, thresholds, crop)
+    season, answer = answer_question(
+        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+    )
+    table = _counts(season, answer, keys, cards, new_only, thresholds, crop)
     shown = [*keys, "label", "photos", "count", *(["new"] if new_only else []), "per_day", "threshold"]
     if thresholds is not None:
         shown += ["action_threshold", "action_per", "over"]
@@ -101,19 +98,17 @@ def report(
 ) -> None:
     """Write a season's report, to send and to print: one file that opens without network."""
     from agri_clip.console import output
-    from agri_clip.exports.report import write_html_report
+    from agri_clip.season_report import write_season_report
 
-    season, made, prompt_set = open_question(archive, encoder, device, prompt, prompts, negative)
-    answer = answer_of(season, made, prompt_set, where, threshold=threshold, precision=precision)
-    table = _count_table(season, answer, ("trap", "day"), cards, new_only, thresholds, crop)
-    detections = answer.detections
-    write_html_report(
-        out, _for_report(table), detections.photos, _examples(season, answer), detections.provenance, title=title
+    season, answer = answer_question(
+        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
     )
+    table = _counts(season, answer, ("trap", "day"), cards, new_only, thresholds, crop)
+    write_season_report(out, season, answer, table, title=title)
     output().print(f"report: {out}", markup=False, soft_wrap=True)
 
 
-def _count_table(
+def _counts(
     season: Season,
     answer: Answer,
     keys: Sequence[str],
@@ -122,49 +117,15 @@ def _count_table(
     thresholds: str | None,
     crop: str | None,
 ) -> pd.DataFrame:
-    from agri_clip.counts import ANY_CROP, count_table, flag_actions, read_card_periods, read_thresholds
-    from agri_clip.counts.new_only import find_new
+    """Counts as the options ask for them."""
+    from agri_clip.counts import ANY_CROP, read_card_periods, read_thresholds
+    from agri_clip.season_report import count_season
 
     periods = () if cards is None else read_card_periods(cards)
     limits = None if thresholds is None else read_thresholds(thresholds)
-    new = find_new(answer.detections, season.read_photo, periods).new if new_only else None
-    table = count_table(answer.detections, keys, new=new, periods=periods)
-    return table if limits is None else flag_actions(table, limits, crop or ANY_CROP)
-
-
-def _for_report(table: pd.DataFrame) -> pd.DataFrame:
-    """Counts by trap and day as the report takes them: a trap or day that is not known is missing."""
-    import pandas as pd
-
-    from agri_clip.counts import UNKNOWN
-
-    known = table.assign(day=pd.to_datetime(table["day"], errors="coerce"))
-    return known.assign(trap=known["trap"].where(known["trap"] != UNKNOWN, None))
-
-
-def _examples(season: Season, answer: Answer) -> dict[str, list[Example]]:
-    """The surest and the most doubtful findings of each label with their thumbnails, best first."""
-    import numpy as np
-
-    from agri_clip.archive.questions import thumbnails_of
-    from agri_clip.detections import FOUND
-    from agri_clip.exports.report import Example
-
-    found = answer[answer.detections.status == FOUND]
-    examples = {}
-    for number, name in enumerate(found.detections.label_names):
-        mine = np.flatnonzero(found.detections.label_index == number)
-        ranked = mine[np.argsort(-found.detections.scores[mine], kind="stable")]
-        ends = ranked if len(ranked) <= 2 * EXAMPLES else np.concatenate([ranked[:EXAMPLES], ranked[-EXAMPLES:]])
-        chosen = found[ends]
-        photos = [chosen.detections.photos[i] for i in chosen.detections.photo_index]
-        examples[name] = [
-            Example(data, float(score), photo.trap, photo.taken, photo.name)
-            for data, score, photo in zip(
-                thumbnails_of(season, chosen.photos, chosen.regions), chosen.detections.scores, photos, strict=True
-            )
-        ]
-    return examples
+    return count_season(
+        season, answer, keys, periods=periods, new_only=new_only, thresholds=limits, crop=crop or ANY_CROP
+    )
 
 
 def _cell(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,8 +12,7 @@ from agri_clip.cli.asking import (
     ArchivePlace,
     SeasonEncoder,
     Where,
-    answer_of,
-    open_question,
+    answer_question,
     open_season,
     print_counts,
 )
@@ -27,9 +26,6 @@ from agri_clip.cli.options import (
     Threshold,
     app,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @app.command()
@@ -53,8 +49,9 @@ def ask(
     from agri_clip.console import output
     from agri_clip.exports import write_tables
 
-    season, made, prompt_set = open_question(archive, encoder, device, prompt, prompts, negative)
-    answer = answer_of(season, made, prompt_set, where, threshold=threshold, precision=precision)
+    _, answer = answer_question(
+        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+    )
     print_counts(answer)
     if out is not None:
         names = [f.value for f in formats or (Format.csv, Format.json)]
@@ -167,7 +164,8 @@ def export(
     from agri_clip.console import output
     from agri_clip.exports import write_tables
 
-    season, made, prompt_set = open_question(archive, encoder, device, prompt, prompts, negative)
-    answer = answer_of(season, made, prompt_set, where, threshold=threshold, precision=precision)
+    _, answer = answer_question(
+        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+    )
     written = write_tables(answer.detections, out, [f.value for f in formats], all_regions=all_regions)
     output().print(f"written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)

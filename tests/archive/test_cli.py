@@ -127,6 +127,7 @@ def test_report_is_one_file_with_counts_and_pictures(season: Path, tmp_path: Pat
     assert "A small season" in text
     assert text.count("data:image/jpeg;base64") >= 12
     assert "T2_2026-06-29.jpg" in text  # the failure
+    assert "no trap id" not in text  # of which nothing is counted, so that it is no trap without a name
 
 
 def test_archive_commands(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
