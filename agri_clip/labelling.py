@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -123,6 +124,18 @@ class Labeller:
             provenance=self.provenance(prompts) | told,
         )
         return detections, kept
+
+    def with_settings(self, **changes: Any) -> Labeller:
+        """The same labeller with other settings of scoring; words that were embedded are not embedded again.
+
+        Raises
+        ------
+        AgriClipError
+            As for `Settings`.
+        """
+        other = Labeller(self.encoder, self.proposer, replace(self.settings, **changes))
+        other._embedded = self._embedded
+        return other
 
     def score(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Scores:
         """Probabilities of every label for every region of a photo, overlapping ones too."""

@@ -101,11 +101,11 @@ def extract_crops(
     return crops if size is None else [_resize(crop, size) for crop in crops]
 
 
-def make_thumbnail(crop: np.ndarray) -> bytes:
-    """A crop (s, s, 3) uint8 RGB as a small JPEG."""
-    if max(crop.shape[:2]) > THUMBNAIL:
-        crop = cv2.resize(crop, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-    packed, data = cv2.imencode(".jpg", np.ascontiguousarray(crop[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+def make_thumbnail(crop: np.ndarray, side: int = THUMBNAIL, quality: int = QUALITY) -> bytes:
+    """A crop (s, s, 3) uint8 RGB as a small JPEG, at most `side` pixels wide."""
+    if max(crop.shape[:2]) > side:
+        crop = cv2.resize(crop, (side, side), interpolation=cv2.INTER_AREA)
+    packed, data = cv2.imencode(".jpg", np.ascontiguousarray(crop[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not packed:
         raise DataError("a thumbnail could not be packed as JPEG; OpenCV was built without it")
     return data.tobytes()

@@ -243,6 +243,24 @@ class PromptSet(BaseModel):
         except ValidationError as error:
             raise PromptError(spoken_faults(error)) from error
 
+    def with_negatives(self, *names: str) -> PromptSet:
+        """The same set with more to reject; what it rejects already stays once.
+
+        Raises
+        ------
+        PromptError
+            A name cannot be used, or is a label of a target.
+        """
+        known = {bare_name(negative.name) for negative in self.negatives}
+        new = {bare_name(name): name for name in names}
+        try:
+            added = tuple(Negative(name=name) for key, name in new.items() if key not in known)
+            return PromptSet(
+                name=self.name, targets=self.targets, negatives=(*self.negatives, *added), templates=self.templates
+            )
+        except ValidationError as error:
+            raise PromptError(spoken_faults(error)) from error
+
     @property
     def parts(self) -> tuple[Target | Negative, ...]:
         """Targets, then negatives."""

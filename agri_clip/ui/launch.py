@@ -1,0 +1,129 @@
+"""Builds the page and serves it; nothing that it loads or sends comes from, or goes to, another machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+# Before Gradio is imported: no telemetry, and uploads in a folder of our own that goes with the program.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+import gradio as gr
+
+from agri_clip.ui.finding import Finder
+from agri_clip.ui.options import PageOptions
+from agri_clip.ui.page import Page
+from agri_clip.ui.sessions import Session
+from agri_clip.ui.tabs.find import build_find
+from agri_clip.ui.words import page_words, say
+
+#: Seconds between two looks for uploads that are too old.
+SWEEP = 300
+FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
+
+
+def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
+    """The page with all its tabs, not yet served.
+
+    Parameters
+    ----------
+    options : PageOptions
+    finder : Finder
+    """
+    seconds = options.keep_minutes * 60
+    words = page_words()
+    with gr.Blocks(
+        title=say("title"), analytics_enabled=False, delete_cache=(min(SWEEP, int(seconds) or 1), int(seconds) or 1)
+    ) as blocks:
+        page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close))
+        gr.Markdown(words("intro"))
+        with gr.Tabs(), gr.Tab(words("tab_find"), id="find"):
+            build_find(page)
+    blocks.queue(max_size=options.queue, default_concurrency_limit=4)
+    return blocks
+
+
+def _close(session: Session | None) -> None:
+    if session is not None:
+        session.close()
+
+
+def make_theme() -> gr.themes.Base:
+    """Fonts of the reader's own system: none is fetched."""
+    return gr.themes.Default(primary_hue="green", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"])
+
+
+def serve(
+    options: PageOptions,
+    *,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    share: bool = False,
+    accounts: Sequence[tuple[str, str]] | None = None,
+    root_path: str | None = None,
+    wait: bool = True,
+) -> tuple[gr.Blocks, str]:
+    """Load the models, then serve the page.
+
+    Parameters
+    ----------
+    options : PageOptions
+    host : str
+        Address to listen on; ``0.0.0.0`` for other machines too.
+    port : int or None
+        None takes the first free one from 7860 on.
+    share : bool
+        Open a public address through a server of Gradio's makers.
+    accounts : sequence of (str, str) or None
+        Who may log in.
+    root_path : str or None
+        Where a proxy shows the page, such as ``/traps``.
+    wait : bool
+        Until the page is closed; otherwise it is served in the background.
+
+    Returns
+    -------
+    blocks : gr.Blocks
+    address : str
+        Of the page.
+
+    Raises
+    ------
+    ModelError
+        A model is unknown, or is not on this machine.
+    """
+    from agri_clip.ui.samples import sample_photos
+
+    work = Path(tempfile.mkdtemp(prefix="agri-clip-page-"))
+    os.environ["GRADIO_TEMP_DIR"] = str(work)
+    blocks = build_page(options, Finder(options))
+    style = Path(__file__).parent / "page.css"
+    try:
+        _, address, _ = blocks.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            auth=list(accounts) if accounts else None,
+            root_path=root_path,
+            prevent_thread_lock=not wait,
+            quiet=True,
+            show_error=False,
+            footer_links=[],
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size=int(options.limits.file_megabytes * 1_000_000),
+            allowed_paths=[str(path) for path in sample_photos()],
+            theme=make_theme(),
+            css_paths=style,
+            i18n=page_words(),
+            ssr_mode=False,
+            pwa=False,
+            mcp_server=False,
+        )
+    finally:
+        if wait:
+            shutil.rmtree(work, ignore_errors=True)
+    return blocks, address

@@ -1,0 +1,76 @@
+"""Session: what one visitor has on this machine, apart from every other's; goes with the visit."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agri_clip.batch import Stop
+from agri_clip.prompts import PromptSet
+from agri_clip.ui.answers import Answers
+from agri_clip.ui.finding import Finding
+
+
+@dataclass(frozen=True)
+class View:
+    """A photo as the browser shows it.
+
+    Attributes
+    ----------
+    file : str
+        Where the page serves it from.
+    width, height : int
+        Pixels of the photo.
+    """
+
+    file: str
+    width: int
+    height: int
+
+
+@dataclass(eq=False)
+class Session:
+    """What one visitor has here.
+
+    Attributes
+    ----------
+    folder : Path
+        For uploads, archives and files to take home; removed with the session.
+    view : View or None
+        The photo that is shown under "Find".
+    finding : Finding or None
+        What was found on it.
+    prompts : PromptSet or None
+        The set made or loaded last under "Pests".
+    answers : Answers or None
+        Corrections given so far; made with the first.
+    archives : dict of str to Path
+        Archives of this visitor's batches, by the name that is shown.
+    stop : Stop or None
+        Of the batch that is running.
+    """
+
+    folder: Path
+    view: View | None = None
+    finding: Finding | None = None
+    prompts: PromptSet | None = None
+    answers: Answers | None = None
+    archives: dict[str, Path] = field(default_factory=dict)
+    stop: Stop | None = None
+
+    @classmethod
+    def open(cls) -> Session:
+        """A new one, with an empty folder that no other user of the machine can read."""
+        return cls(Path(tempfile.mkdtemp(prefix="agri-clip-visit-")))
+
+    def file(self, name: str) -> Path:
+        """Where a file of this visitor is written."""
+        return self.folder / "files" / name
+
+    def close(self) -> None:
+        """Stop what runs and remove everything."""
+        if self.stop is not None:
+            self.stop.ask()
+        shutil.rmtree(self.folder, ignore_errors=True)
