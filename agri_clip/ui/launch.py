@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Before Gradio is imported: no telemetry, and uploads in a folder of our own that goes with the program.
@@ -17,9 +17,19 @@ from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
 from agri_clip.ui.sessions import Session
+from agri_clip.ui.tabs.about import build_about
+from agri_clip.ui.tabs.check import build_check
 from agri_clip.ui.tabs.find import build_find
+from agri_clip.ui.tabs.pests import build_pests
 from agri_clip.ui.words import page_words, say
 
+#: The tabs in their order: name, and what lays one out.
+TABS: dict[str, Callable[[Page, gr.Tab], None]] = {
+    "find": build_find,
+    "pests": build_pests,
+    "check": build_check,
+    "about": build_about,
+}
 #: Seconds between two looks for uploads that are too old.
 SWEEP = 300
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
@@ -39,9 +49,11 @@ def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
         title=say("title"), analytics_enabled=False, delete_cache=(min(SWEEP, int(seconds) or 1), int(seconds) or 1)
     ) as blocks:
         page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close))
-        gr.Markdown(words("intro"))
-        with gr.Tabs(), gr.Tab(words("tab_find"), id="find"):
-            build_find(page)
+        gr.Markdown(page.word("heading"))
+        with gr.Tabs():
+            for name, build in TABS.items():
+                with gr.Tab(page.word(f"tab_{name}"), id=name) as tab:
+                    build(page, tab)
     blocks.queue(max_size=options.queue, default_concurrency_limit=4)
     return blocks
 
@@ -53,7 +65,20 @@ def _close(session: Session | None) -> None:
 
 def make_theme() -> gr.themes.Base:
     """Fonts of the reader's own system: none is fetched."""
-    return gr.themes.Default(primary_hue="green", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"])
+    theme = gr.themes.Default(
+        primary_hue="green", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"]
+    )
+    # Small grey text of the usual theme is too pale to be read in sunlight, and by WCAG 2 (1.4.3).
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        link_text_color="*primary_700",
+    )
 
 
 def serve(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from agri_clip.batch import Stop
 from agri_clip.prompts import PromptSet
-from agri_clip.ui.answers import Answers
+from agri_clip.ui.answers import Answer, Answers, Region
 from agri_clip.ui.finding import Finding
 
 
@@ -46,6 +46,10 @@ class Session:
         The set made or loaded last under "Pests".
     answers : Answers or None
         Corrections given so far; made with the first.
+    given : list of Answer
+        Those of this visit in order, to take the last one back.
+    put_off : list of Region
+        Regions that are to be asked about last.
     archives : dict of str to Path
         Archives of this visitor's batches, by the name that is shown.
     stop : Stop or None
@@ -57,6 +61,8 @@ class Session:
     finding: Finding | None = None
     prompts: PromptSet | None = None
     answers: Answers | None = None
+    given: list[Answer] = field(default_factory=list)
+    put_off: list[Region] = field(default_factory=list)
     archives: dict[str, Path] = field(default_factory=dict)
     stop: Stop | None = None
 

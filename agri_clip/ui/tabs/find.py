@@ -57,7 +57,7 @@ class _Shown:
     files: dict[str, gr.DownloadButton]
 
 
-def build_find(page: Page) -> None:
+def build_find(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are built alike
     """Lay the tab out and join it with its jobs."""
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
