@@ -13,6 +13,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 
+from agri_clip.ui.api import add_endpoints
 from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
@@ -54,6 +55,7 @@ def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
             for name, build in TABS.items():
                 with gr.Tab(page.word(f"tab_{name}"), id=name) as tab:
                     build(page, tab)
+        add_endpoints(page)
     blocks.queue(max_size=options.queue, default_concurrency_limit=4)
     return blocks
 

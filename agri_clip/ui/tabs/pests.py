@@ -7,10 +7,9 @@ from pathlib import Path
 
 import gradio as gr
 
-from agri_clip.archive.questions import image_vector
 from agri_clip.errors import PromptError
 from agri_clip.label_vectors import embed_prompts
-from agri_clip.prompt_trials import alike_labels, rank_phrasings
+from agri_clip.prompt_trials import alike_labels
 from agri_clip.prompts import PromptSet, check_prompts
 from agri_clip.ui.finding import make_prompts, split_lines
 from agri_clip.ui.page import MODELS, Changes, Page, make_status
@@ -154,11 +153,9 @@ def _connect_trying(
         if path is None or len(sentences) < 2:
             raise PromptError(say("pests_try_what", language))
         photo = read_upload(Path(path), page.options.limits)
-        encoder = page.finder.detector().encoder
-        with page.finder.lock:
-            vector = image_vector(encoder, photo)
-            rows = rank_phrasings(encoder, vector, sentences)
-        shown = [[text, f"{cosine:.3f}", f"{share:.0%}"] for text, cosine, share in rows]
+        shown = [
+            [text, f"{cosine:.3f}", f"{share:.0%}"] for text, cosine, share in page.finder.compare(photo, sentences)
+        ]
         columns = [say(key, language) for key in ("pests_phrasing", "pests_cosine", "pests_share")]
         return {ranked: html_table(columns, shown, say("pests_ranked", language, name=photo.name))}
 
