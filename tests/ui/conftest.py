@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -37,6 +38,12 @@ class Visitor:
     page: Any
     elsewhere: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+    def show(self, name: str) -> None:
+        """Keep a picture of the whole page, where somebody asked for pictures (docs/page.md)."""
+        if folder := os.environ.get("SCREENSHOTS"):
+            self.page.wait_for_timeout(700)
+            self.page.screenshot(path=Path(folder) / f"page-{name}.png", full_page=True)
 
     def open_tab(self, name: str) -> None:
         """Press a tab, by its name in the program."""

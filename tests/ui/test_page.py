@@ -58,6 +58,7 @@ def test_somebody_finds_counts_hovers_zooms_and_takes_home(visit):
     boxes = page.locator("#find-viewer rect[data-box]")
     assert boxes.count() == sum(before.values())
     boxes.first.hover(force=True)
+    visitor.show("find")
     tip = page.locator("#find-viewer .tip")
     assert tip.inner_text().split("  ")[0] in before
     assert "px" in tip.inner_text()
@@ -176,6 +177,7 @@ def test_answers_by_click_and_key_correct_the_counts_and_are_kept(visit, served:
     }
     assert sum(corrected.values()) == sum(program.values()) - 1
     assert corrected["a beetle"] == 1
+    visitor.show("check")
 
     _, packed = downloaded(visitor, "#check-save-crops")
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
@@ -211,6 +213,7 @@ def test_a_list_is_made_tried_kept_and_used(visit, tmp_path):
     page.click("#pests-try")
     page.wait_for_selector("#pests-ranked table")
     assert page.locator("#pests-ranked tbody tr").count() == 2
+    visitor.show("pests")
 
     path.write_text("targets:\n- 5\n- a: b\n")
     page.set_input_files("#pests-load input[type=file]", str(path))
@@ -224,6 +227,7 @@ def test_the_page_speaks_chinese_to_a_chinese_browser(visit):
     visitor.page.click("#find-start")
     visitor.page.wait_for_selector("#find-status [role=alert]")
     assert "还没有照片" in visitor.page.inner_text("#find-status")
+    visitor.show("chinese")
 
 
 def test_it_is_usable_on_a_phone(visit):
@@ -234,6 +238,7 @@ def test_it_is_usable_on_a_phone(visit):
     assert page.locator("#find-start").bounding_box()["height"] >= 40
     page.locator("#find-viewer rect[data-box]").first.tap(force=True)
     assert "an aphid" in page.locator("#find-viewer .tip").inner_text()
+    visitor.show("phone")
 
 
 def test_it_is_usable_by_keyboard(visit):
@@ -259,5 +264,6 @@ def test_no_tab_has_a_serious_barrier_and_none_calls_elsewhere(visit, scheme):
         found = axe.run(visitor.page).response["violations"]
         serious = [(v["id"], v["nodes"][0]["html"]) for v in found if v["impact"] in ("serious", "critical")]
         assert serious == [], name
+        visitor.show(f"{scheme}-{name}")
     assert visitor.elsewhere == []
     assert visitor.errors == []
