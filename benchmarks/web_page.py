@@ -83,9 +83,12 @@ def time_page(address: str, photo: Path, repeats: int) -> tuple[float, float]:
         page.fill("#find-sentences textarea", "\n".join(PROMPTS))
 
         def find() -> None:
-            page.evaluate("document.querySelector('#find-counts table')?.remove()")
+            now = page.input_value("#find-sentences textarea").splitlines()
+            before = page.inner_text("#find-counts")
+            # Another order gives another table, so that it is seen when it is there.
+            page.fill("#find-sentences textarea", "\n".join([*now[1:], now[0]]))
             page.click("#find-start")
-            page.wait_for_selector("#find-counts table")
+            page.wait_for_function("t => document.querySelector('#find-counts').innerText !== t", arg=before)
 
         def slide() -> None:
             now = page.input_value("#find-threshold input[type=number]")
