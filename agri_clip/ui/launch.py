@@ -17,6 +17,8 @@ from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
 from agri_clip.ui.sessions import Session
+from agri_clip.ui.tabs.ask import build_ask
+from agri_clip.ui.tabs.batch import build_batch
 from agri_clip.ui.tabs.find import build_find
 from agri_clip.ui.words import page_words, say
 
@@ -40,8 +42,13 @@ def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
     ) as blocks:
         page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close))
         gr.Markdown(words("intro"))
-        with gr.Tabs(), gr.Tab(words("tab_find"), id="find"):
-            build_find(page)
+        with gr.Tabs():
+            with gr.Tab(words("tab_find"), id="find"):
+                build_find(page)
+            with gr.Tab(words("tab_batch"), id="batch"):
+                build_batch(page)
+            with gr.Tab(words("tab_ask"), id="ask") as ask:
+                build_ask(page, ask)
     blocks.queue(max_size=options.queue, default_concurrency_limit=4)
     return blocks
 
