@@ -30,6 +30,8 @@ from agri_clip.prompts import PromptSet
 
 #: Most photos of a group: what a kill can cost.
 GROUP_PHOTOS = 32
+#: A group holds no more than this part of the photos before it, so that of a few photos each is safe at once.
+GROUP_SHARE = 1 / 8
 #: Photos that are read before they are needed; each takes three bytes a pixel.
 READ_AHEAD = 2
 
@@ -182,7 +184,13 @@ def describe_file(path: Path, name: str, known: Mapping[str, Any] | None = None)
 
 
 def run_batch(
-    season: Season, detector: Detector, plan: Plan, *, stop: Stop | None = None, **reading: Any
+    season: Season,
+    detector: Detector,
+    plan: Plan,
+    *,
+    stop: Stop | None = None,
+    seen: Callable[[Task], None] | None = None,
+    **reading: Any,
 ) -> Iterator[Progress]:
     """Do what a plan says; gives the state after every group that is safe in the archive.
 
@@ -195,6 +203,8 @@ def run_batch(
     plan : Plan
     stop : Stop or None
         Once asked, the groups that are whole are finished and no other is begun.
+    seen : callable, optional
+        Called from another thread with each photo that was looked at, before its group is encoded and safe.
     **reading
         Passed to `agri_clip.photo.read_photo`.
 
@@ -207,8 +217,8 @@ def run_batch(
     progress = Progress(total=len(plan.tasks), failed_before=plan.failed_before)
     number = plan.next_number
     photos = _Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
-    proposals = _Ahead(_propose_all(photos, detector), READ_AHEAD)
-    groups = _Ahead(_encode_all(_grouped(proposals, stop), detector), 1)
+    proposals = _Ahead(_propose_all(photos, detector, seen), READ_AHEAD)
+    groups = _Ahead(_encode_all(_grouped(proposals, stop, number), detector), 1)
     # The first stage is closed first: what waits for it then ends, and need not fill a group before.
     with closing(groups), closing(proposals), closing(photos):
         for group in groups:
@@ -231,6 +241,7 @@ def fill_archive(
     prompts: PromptSet | None = None,
     stop: Stop | None = None,
     watch: Callable[[Plan, Iterator[Progress]], Iterator[Progress]] | None = None,
+    seen: Callable[[Task], None] | None = None,
     **reading: Any,
 ) -> tuple[Season, Progress]:
     """Put photos into an archive, made where there is none; the whole of a batch in one call.
@@ -244,7 +255,7 @@ def fill_archive(
         As for `plan_batch`.
     prompts : PromptSet, optional
         Kept for later questions that name none.
-    stop, reading
+    stop, seen, reading
         As for `run_batch`.
     watch : callable, optional
         Takes the plan and the states of `run_batch`, and passes the states on; for whoever shows them.
@@ -266,7 +277,7 @@ def fill_archive(
     )
     with season.writing():
         plan = plan_batch(season, photos, sources=sources, retry_failed=retry_failed)
-        states = run_batch(season, detector, plan, stop=stop, **reading)
+        states = run_batch(season, detector, plan, stop=stop, seen=seen, **reading)
         *_, progress = states if watch is None else watch(plan, states)
         if plan.tasks:
             season.compact()
@@ -302,30 +313,41 @@ def _read_all(tasks: Iterable[Task], stop: Stop, reading: Mapping[str, Any]) -> 
             yield _Read(task, None, error.reason)
 
 
-def _propose_all(photos: Iterable[_Read], detector: Detector) -> Iterator[_Proposed]:
+def _propose_all(
+    photos: Iterable[_Read], detector: Detector, seen: Callable[[Task], None] | None
+) -> Iterator[_Proposed]:
     for read in photos:
-        name = read.task.file.name
-        if read.photo is None:
-            yield _Proposed(read.task, PhotoRecord(name=name, reason=read.reason))
-            continue
-        try:
-            proposal = detector.propose(read.photo)
-        except PhotoError as error:
-            yield _Proposed(read.task, PhotoRecord(name=name, reason=error.reason))
-            continue
-        # Crops are views that would keep the whole photo in memory until its group is full.
-        crops = [crop.copy() for crop in proposal.crops]
-        yield _Proposed(read.task, proposal.record, replace(proposal, crops=crops))
+        proposed = _propose(read, detector)
+        if seen is not None:
+            seen(read.task)
+        yield proposed
 
 
-def _grouped(proposals: Iterable[_Proposed], stop: Stop) -> Iterator[list[_Proposed]]:
-    """Groups that fill a batch of crops; after a wish to stop the last one is dropped if it is not full."""
+def _propose(read: _Read, detector: Detector) -> _Proposed:
+    name = read.task.file.name
+    if read.photo is None:
+        return _Proposed(read.task, PhotoRecord(name=name, reason=read.reason))
+    try:
+        proposal = detector.propose(read.photo)
+    except PhotoError as error:
+        return _Proposed(read.task, PhotoRecord(name=name, reason=error.reason))
+    # Crops are views that would keep the whole photo in memory until its group is full.
+    crops = [crop.copy() for crop in proposal.crops]
+    return _Proposed(read.task, proposal.record, replace(proposal, crops=crops))
+
+
+def _grouped(proposals: Iterable[_Proposed], stop: Stop, number: int) -> Iterator[list[_Proposed]]:
+    """Groups that fill a batch of crops; after a wish to stop the last one is dropped if it is not full.
+
+    `number` is that of the first photo, as in `Plan`.
+    """
     group: list[_Proposed] = []
     crops = 0
     for proposed in proposals:
         group.append(proposed)
         crops += 0 if proposed.proposal is None else len(proposed.proposal.crops)
-        if crops >= BATCH_CROPS or len(group) >= GROUP_PHOTOS:
+        if crops >= BATCH_CROPS or len(group) >= min(GROUP_PHOTOS, max(1, int(number * GROUP_SHARE))):
+            number += len(group)
             yield group
             group, crops = [], 0
     if group and not stop:

@@ -21,6 +21,9 @@ from agri_clip.counts import (
 from agri_clip.counts.new_only import find_new
 from agri_clip.detections import FOUND
 from agri_clip.exports.report import Example, write_html_report
+from agri_clip.exports.report.charts import Trend, trend
+from agri_clip.exports.report.season import Season as ReportSeason
+from agri_clip.exports.report.words import LANGUAGES, Words
 
 #: Findings of each label that a report shows at either end of the scores.
 EXAMPLES = 12
@@ -87,6 +90,22 @@ def write_season_report(
     detections = answer.detections
     examples = _examples(season, answer)
     write_html_report(path, _for_report(counts), detections.photos, examples, detections.provenance, title=title)
+
+
+def season_trend(counts: pd.DataFrame, label: str, language: str = "en") -> Trend:
+    """The chart of one label's counts over time, as the report has it.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        By trap and day, of `count_season`.
+    label : str
+        One of its labels.
+    language : str
+        English is taken where the report does not speak it.
+    """
+    words = Words(language if language in LANGUAGES else "en")
+    return trend(ReportSeason(_for_report(counts)), label, words)
 
 
 def _for_report(table: pd.DataFrame) -> pd.DataFrame:

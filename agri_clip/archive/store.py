@@ -186,13 +186,18 @@ def _table_names(db: lancedb.DBConnection) -> list[str]:
         page = db.list_tables(page_token=page.page_token)
 
 
+def holds_archive(folder: Path) -> bool:
+    """Whether there is an archive in a folder; its tables are not opened."""
+    return (folder / "about.lance").is_dir()
+
+
 def _check_folder(folder: Path, create: bool) -> None:
     """Refuse what is no folder for an archive before LanceDB makes anything in it."""
     if folder.exists() and not folder.is_dir():
         raise DataError(f"{folder}: is a file; an archive is a folder")
     if not folder.exists() and not create:
         raise DataError(f"{folder}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {folder}")
-    if folder.exists() and create and not (folder / "about.lance").exists():
+    if folder.exists() and create and not holds_archive(folder):
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         if others:
             raise DataError(f"{folder}: holds other files ({others[0]}, …); give a new or empty folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -22,6 +21,7 @@ from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
 from agri_clip.settings import Settings
 from agri_clip.ui.options import PageOptions
+from agri_clip.ui.turns import EncoderInTurn, ProposerInTurn, Turns
 
 #: Side in pixels and JPEG quality of the crops that a finding keeps: no encoder in use reads more than 384 pixels.
 CROP, CROP_QUALITY = 384, 92
@@ -113,7 +113,12 @@ class Finding:
 
 
 class Finder:
-    """The models of the page, loaded once; jobs of several visitors take turns with them.
+    """The models of the page, loaded once; jobs of several visitors take turns with each call of them.
+
+    Attributes
+    ----------
+    lock : Turns
+        What each call takes; to be held by whoever needs several calls in one turn.
 
     Parameters
     ----------
@@ -126,17 +131,19 @@ class Finder:
     """
 
     def __init__(self, options: PageOptions) -> None:
-        self._detector = Detector(options.proposer, options.encoder, device=options.device)
-        self.lock = threading.Lock()
+        made = Detector(options.proposer, options.encoder, device=options.device)
+        self.lock = Turns()
+        self._proposer = ProposerInTurn(made.proposer, self.lock)
+        self._encoder = EncoderInTurn(made.encoder, self.lock)
 
     @property
     def encoder(self) -> str:
         """Name of the encoder."""
-        return self._detector.encoder.name
+        return self._encoder.name
 
     def detector(self, settings: Settings | None = None) -> Detector:
-        """A detector of the page's models with settings of its own; use it under `lock`."""
-        return Detector(self._detector.proposer, self._detector.encoder, settings=settings)
+        """A detector of the page's models with settings of its own; several threads may use it."""
+        return Detector(self._proposer, self._encoder, settings=settings)
 
     def find(self, photo: Photo, path: Path, prompts: PromptSet, settings: Settings | None = None) -> Finding:
         """Find what prompts describe on one photo.
@@ -150,18 +157,15 @@ class Finder:
         settings : Settings or None
         """
         detector = self.detector(settings)
-        with self.lock:
-            proposal = detector.propose(photo)
-            vectors = detector.encode([proposal])[0]
-            detector.labeller.embed(prompts)
+        proposal = detector.propose(photo)
+        vectors = detector.encode([proposal])[0]
+        detector.labeller.embed(prompts)
         crops = tuple(make_thumbnail(crop, CROP, CROP_QUALITY) for crop in proposal.crops)
         return Finding(proposal.record, path, proposal.regions, vectors, crops, prompts, detector.labeller)
 
     def compare(self, picture: Photo, phrasings: Sequence[str]) -> list[tuple[str, float, float]]:
         """Which of several phrasings fits a picture of one insect best; see `prompt_trials.rank_phrasings`."""
-        with self.lock:
-            vector = image_vector(self._detector.encoder, picture)
-            return rank_phrasings(self._detector.encoder, vector, phrasings)
+        return rank_phrasings(self._encoder, image_vector(self._encoder, picture), phrasings)
 
 
 def make_prompts(pests: Sequence[str], sentences: str, ignore: str, prepared: PromptSet | None = None) -> PromptSet:

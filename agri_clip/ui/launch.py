@@ -19,6 +19,8 @@ from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.tabs.about import build_about
+from agri_clip.ui.tabs.ask import build_ask
+from agri_clip.ui.tabs.batch import build_batch
 from agri_clip.ui.tabs.check import build_check
 from agri_clip.ui.tabs.find import build_find
 from agri_clip.ui.tabs.pests import build_pests
@@ -27,6 +29,8 @@ from agri_clip.ui.words import page_words, say
 #: The tabs in their order: name, and what lays one out.
 TABS: dict[str, Callable[[Page, gr.Tab], None]] = {
     "find": build_find,
+    "batch": build_batch,
+    "ask": build_ask,
     "pests": build_pests,
     "check": build_check,
     "about": build_about,

@@ -67,18 +67,19 @@ class Page:
             said = changes.get(status, "")
             return {self.session: here} | changes | {status: sentence(said) if isinstance(said, str) else said}
 
-        def explained(error: Exception, language: str) -> Changes:
-            if isinstance(error, AgriClipError):
-                return {status: sentence(str(error), wrong=True)}
-            log.error("a job of the page failed", exc_info=error)
-            return {status: sentence(say("unexpected", language), wrong=True)}
+        def explained(here: Session, error: Exception, language: str) -> Changes:
+            said = str(error)
+            if not isinstance(error, AgriClipError):
+                log.error("a job of the page failed", exc_info=error)
+                said = say("unexpected", language)
+            return {self.session: here, status: sentence(said, wrong=True)}
 
         def run(request: gr.Request, session: Session | None, *values: Any) -> Changes:
             here, language = session or Session.open(), language_of(request)
             try:
                 return finished(here, work(here, *values, language))
             except Exception as error:  # whatever it is, a visitor reads a sentence; the log has the rest
-                return explained(error, language)
+                return explained(here, error, language)
 
         def run_on(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Changes]:
             here, language = session or Session.open(), language_of(request)
@@ -86,7 +87,7 @@ class Page:
                 for changes in work(here, *values, language):
                     yield finished(here, changes)
             except Exception as error:
-                yield explained(error, language)
+                yield explained(here, error, language)
 
         chosen = run_on if inspect.isgeneratorfunction(work) else run
         chosen.__annotations__ = {"request": gr.Request}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agri_clip.batch import Stop
 from agri_clip.prompts import PromptSet
+from agri_clip.ui.answering import Asked, Searched
 from agri_clip.ui.answers import Answer, Answers, Region
 from agri_clip.ui.finding import Finding
 
@@ -54,6 +55,13 @@ class Session:
         Archives of this visitor's batches, by the name that is shown.
     stop : Stop or None
         Of the batch that is running.
+    uploads : dict of str to set of str
+        Uploads that are in each of these archives' folders already.
+    counted : Asked or None
+        What was counted last under "Many photos".
+    answered : Asked, Searched or None
+        The last answer under "Ask the archive".
+    closed : bool
     """
 
     folder: Path
@@ -65,6 +73,10 @@ class Session:
     put_off: list[Region] = field(default_factory=list)
     archives: dict[str, Path] = field(default_factory=dict)
     stop: Stop | None = None
+    uploads: dict[str, set[str]] = field(default_factory=dict)
+    counted: Asked | None = None
+    answered: Asked | Searched | None = None
+    closed: bool = False
 
     @classmethod
     def open(cls) -> Session:
@@ -77,6 +89,7 @@ class Session:
 
     def close(self) -> None:
         """Stop what runs and remove everything."""
+        self.closed = True
         if self.stop is not None:
             self.stop.ask()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -51,11 +51,14 @@ def read_upload(path: Path, limits: Limits) -> Photo:
     try:
         return read_photo(path, name=name, max_pixels=int(limits.megapixels * MEGABYTE))
     except PhotoError as error:
-        # The limit is the operator's: what the reason says of options is not for a visitor.
-        if "megapixels" in error.reason:
-            reason = f"has more than {limits.megapixels:g} megapixels, which this page does not take; make it smaller"
-            raise PhotoError(name, reason) from error
-        raise
+        raise PhotoError(name, visitors_reason(error.reason, limits)) from error
+
+
+def visitors_reason(reason: str, limits: Limits) -> str:
+    """Why a photo was not read, for a visitor: a limit is the operator's, and its option nothing that he can set."""
+    if "megapixels" not in reason:
+        return reason
+    return f"has more than {limits.megapixels:g} megapixels, which this page does not take; make it smaller"
 
 
 def collect_uploads(paths: Sequence[Path], folder: Path, limits: Limits) -> list[str]:

@@ -122,8 +122,9 @@ def html_table(columns: Sequence[str], rows: Sequence[Sequence[object]], caption
         + "</tr>"
         for row in rows
     )
+    name = escape(caption)
     return (
-        f"<div class='table'><table><caption>{escape(caption)}</caption>"
+        f"<div class='table' role='region' tabindex='0' aria-label='{name}'><table><caption>{name}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,10 +175,27 @@ def test_a_wish_to_stop_finishes_the_groups_in_hand_and_the_rest_follows(
         *_, last = run_batch(season, detector, plan, stop=stop)
     assert last.stopped
     assert 4 <= last.done < 14
-    assert last.done % 2 == 0
     assert len(season.photo_rows()) == last.done
     fill_archive(stopped, find_photos(photos), detector, sources=[photos])
     assert contents(stopped) == contents(whole)
+
+
+def test_each_photo_is_told_of_when_it_was_seen_and_a_few_are_safe_one_by_one(
+    photos: Path, detector: Detector, tmp_path: Path
+) -> None:
+    seen: list[str] = []
+    done: list[int] = []
+
+    def watch(_plan: batch.Plan, states: Iterator[batch.Progress]) -> Iterator[batch.Progress]:
+        for state in states:
+            done.append(state.done)
+            yield state
+
+    found = find_photos(photos)
+    fill_archive(tmp_path / "season", found, detector, watch=watch, seen=lambda task: seen.append(task.file.path))
+    assert seen == [str(path) for path in found]
+    assert done[:8] == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert done[-1] == 14
 
 
 def test_two_writers_are_not_let_in_at_once(filled: Path) -> None:

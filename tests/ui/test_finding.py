@@ -28,9 +28,8 @@ def test_moving_a_slider_asks_neither_encoder_nor_proposer(finder, finding, monk
     calls = []
     detector = finder.detector()
     monkeypatch.setattr(type(detector.proposer), "propose", lambda *_: calls.append("propose"))
-    monkeypatch.setattr(type(detector.encoder), "_image_features", lambda *_: calls.append("images"))
-    monkeypatch.setattr(type(detector.encoder), "_text_features", lambda *_: calls.append("texts"))
-    monkeypatch.setattr(type(detector.encoder), "encode_texts", lambda *_: calls.append("encode_texts"))
+    monkeypatch.setattr(type(detector.encoder), "encode_images", lambda *_: calls.append("images"))
+    monkeypatch.setattr(type(detector.encoder), "encode_texts", lambda *_: calls.append("texts"))
     counts = [len(finding.scored(threshold).detections.found) for threshold in (0.1, 0.5, 0.9)]
     assert calls == []
     assert counts[0] > counts[1] > counts[2]

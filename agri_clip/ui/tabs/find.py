@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,12 +13,12 @@ from agri_clip.exports import coco, csv_table, write_picture
 from agri_clip.label_vectors import THRESHOLD
 from agri_clip.photo import read_photo
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
-from agri_clip.prompts import PromptSet
 from agri_clip.settings import Settings
-from agri_clip.ui.finding import Finding, make_prompts
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.finding import Finding
 from agri_clip.ui.page import MODELS, SCORES, Changes, Page, make_status
-from agri_clip.ui.pests import OWN_SET, pest_choices, ready_sets
 from agri_clip.ui.samples import SAMPLE_PROMPTS, sample_photos
+from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.uploads import read_upload
 from agri_clip.ui.viewer import crop_rows, found_counts, html_table, make_viewer, serve_photo, viewer_value
@@ -33,12 +33,7 @@ class _Asked:
     """What a visitor gives."""
 
     photo: gr.File
-    pests: gr.Dropdown
-    sentences: gr.Textbox
-    ignore: gr.Textbox
-    ready: gr.Dropdown
-    scale: gr.Number
-    card: gr.Checkbox
+    questions: Questions
     start: gr.Button
 
 
@@ -53,8 +48,12 @@ class _Shown:
     threshold: gr.Slider
     shortest: gr.Slider
     longest: gr.Slider
-    buttons: dict[str, gr.Button]
-    files: dict[str, gr.DownloadButton]
+    saves: dict[str, SaveButton]
+
+    @property
+    def buttons(self) -> list[gr.Button]:
+        """Those that save."""
+        return [save.button for save in self.saves.values()]
 
 
 def build_find(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are built alike
@@ -68,8 +67,8 @@ def build_find(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are 
     _connect_photo(page, asked, shown, examples)
     _connect_find(page, asked, shown)
     _connect_sliders(page, shown)
-    for kind in shown.buttons:
-        _connect_saving(page, shown, kind)
+    for kind, save in shown.saves.items():
+        connect_saving(page, save, shown.status, _writer(kind))
 
 
 def _lay_questions(page: Page) -> _Asked:
@@ -77,26 +76,9 @@ def _lay_questions(page: Page) -> _Asked:
     photo = gr.File(
         label=word("find_photo"), file_types=["image", *sorted(PHOTO_EXTENSIONS)], height=150, elem_id="find-photo"
     )
-    pests = gr.Dropdown(
-        pest_choices(),
-        value=[],
-        multiselect=True,
-        label=word("find_pests"),
-        info=word("find_pests_info"),
-        num_choices_shown=300,
-        elem_id="find-pests",
-    )
-    sentences = gr.Textbox(
-        label=word("find_sentences"), info=word("find_sentences_info"), lines=2, elem_id="find-sentences"
-    )
-    sets = [(word("find_no_set"), ""), (word("find_own_set"), OWN_SET), *((name, name) for name in ready_sets())]
-    ready = gr.Dropdown(sets, value="", label=word("find_ready"), elem_id="find-ready")
-    with gr.Accordion(word("find_more_settings"), open=False):
-        ignore = gr.Textbox(label=word("find_ignore"), info=word("find_ignore_info"), elem_id="find-ignore")
-        scale = gr.Number(label=word("find_scale"), info=word("find_scale_info"), minimum=0, elem_id="find-scale")
-        card = gr.Checkbox(True, label=word("find_card"), elem_id="find-card")
+    questions = lay_questions(page, "find")
     start = gr.Button(word("find_start"), variant="primary", elem_id="find-start")
-    return _Asked(photo, pests, sentences, ignore, ready, scale, card, start)
+    return _Asked(photo, questions, start)
 
 
 def _lay_examples(page: Page) -> list[tuple[gr.Button, Path]]:
@@ -121,13 +103,9 @@ def _lay_answers(page: Page) -> _Shown:
         longest = gr.Slider(0, REACH, REACH, step=0.1, label=word("find_longest"), elem_id="find-longest")
     counts = gr.HTML(elem_id="find-counts")
     with gr.Row():
-        buttons = {
-            kind: gr.Button(word(f"find_save_{kind}"), size="sm", interactive=False, elem_id=f"find-save-{kind}")
-            for kind in _SAVED
-        }
-    files = {kind: gr.DownloadButton(visible="hidden", elem_id=f"find-file-{kind}") for kind in _SAVED}
+        saves = {kind: make_save_button(page, f"find_save_{kind}", f"find-save-{kind}") for kind in _SAVED}
     crops = gr.HTML(elem_id="find-crops")
-    return _Shown(status, viewer, counts, crops, threshold, shortest, longest, buttons, files)
+    return _Shown(status, viewer, counts, crops, threshold, shortest, longest, saves)
 
 
 def _connect_photo(page: Page, asked: _Asked, shown: _Shown, examples: list[tuple[gr.Button, Path]]) -> None:
@@ -146,7 +124,14 @@ def _connect_photo(page: Page, asked: _Asked, shown: _Shown, examples: list[tupl
     asked.photo.change(
         page.job(shown.status, show),
         [page.session, asked.photo],
-        [page.session, shown.status, shown.viewer, shown.counts, shown.crops, *shown.buttons.values()],
+        [
+            page.session,
+            shown.status,
+            shown.viewer,
+            shown.counts,
+            shown.crops,
+            *shown.buttons,
+        ],
         concurrency_id=SCORES,
         api_visibility="private",
     )
@@ -154,7 +139,7 @@ def _connect_photo(page: Page, asked: _Asked, shown: _Shown, examples: list[tupl
         button.click(
             lambda path=path: (str(path), SAMPLE_PROMPTS),
             None,
-            [asked.photo, asked.ready],
+            [asked.photo, asked.questions.ready],
             api_visibility="private",
         )
 
@@ -173,7 +158,7 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
     ) -> Changes:
         if path is None:
             raise PromptError(say("find_no_photo", language))
-        prompts = asked_prompts(session, pests, sentences, ignore, ready, language)
+        prompts = asked_prompts(session, pests, sentences, ignore, ready, language=language)
         photo = read_upload(Path(path), page.options.limits)
         settings = Settings(card=on_card, mm_per_pixel=mm_per_pixel or None)
         session.finding = page.finder.find(photo, Path(path), prompts, settings)
@@ -188,14 +173,11 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
 
     asked.start.click(
         page.job(shown.status, find),
-        [
-            page.session,
-            *(asked.photo, asked.pests, asked.sentences, asked.ignore, asked.ready, asked.scale, asked.card),
-        ],
+        [page.session, asked.photo, *asked.questions.wishes, *asked.questions.measures],
         [
             page.session,
             *(shown.status, shown.viewer, shown.counts, shown.crops),
-            *(shown.threshold, shown.shortest, shown.longest, *shown.buttons.values()),
+            *(shown.threshold, shown.shortest, shown.longest, *shown.buttons),
         ],
         concurrency_id=MODELS,
         concurrency_limit=1,
@@ -204,30 +186,16 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
     )
 
 
-def asked_prompts(
-    session: Session, pests: list[str], sentences: str, ignore: str, ready: str, language: str
-) -> PromptSet:
-    """The prompt set that a visitor's wishes come to.
-
-    Raises
-    ------
-    PromptError
-        Nothing to look for, or a wish cannot be used.
-    """
-    prepared = session.prompts if ready == OWN_SET else PromptSet.load(ready) if ready else None
-    if ready == OWN_SET and prepared is None:
-        raise PromptError(say("find_no_own_set", language))
-    if prepared is None and not pests and not (sentences or "").strip():
-        raise PromptError(say("find_no_prompt", language))
-    return make_prompts(pests, sentences, ignore, prepared)
-
-
 def _results(shown: _Shown, session: Session, language: str) -> Changes:
     """What is shown of a finding."""
     finding = session.finding
     assert finding is not None
     numbers = found_counts(finding)
-    said = [say("find_found", language, n=sum(numbers)), *finding.record.notes, *unknown_words(finding, language)]
+    said = [
+        say("find_found", language, n=sum(numbers)),
+        *finding.record.notes,
+        *unknown_words(finding.detections, language),
+    ]
     rows = list(zip(finding.detections.label_names, numbers, strict=True))
     table = html_table(
         [say("pest", language), say("count", language)], rows, say("find_counts", language, name=finding.record.name)
@@ -240,14 +208,8 @@ def _results(shown: _Shown, session: Session, language: str) -> Changes:
     }
 
 
-def unknown_words(finding: Finding, language: str) -> list[str]:
-    """A sentence for each label with words that the encoder never saw."""
-    unknown: dict[str, tuple[str, ...]] = finding.detections.provenance.get("unknown_words", {})
-    return [say("find_unknown", language, label=label, words=", ".join(words)) for label, words in unknown.items()]
-
-
 def _buttons(shown: _Shown, *, ready: bool) -> Changes:
-    return {button: gr.Button(interactive=ready) for button in shown.buttons.values()}
+    return {button: gr.Button(interactive=ready) for button in shown.buttons}
 
 
 def _connect_sliders(page: Page, shown: _Shown) -> None:
@@ -293,22 +255,9 @@ def _save_coco(finding: Finding, session: Session) -> Path:
 _SAVED = {"picture": _save_picture, "csv": _save_csv, "coco": _save_coco}
 
 
-def _connect_saving(page: Page, shown: _Shown, kind: str) -> None:
-    """A press writes the file and then has the browser take it."""
-
-    def save(session: Session, language: str) -> Changes:  # noqa: ARG001 - jobs know the language
+def _writer(kind: str) -> Callable[[Session, str], Path]:
+    def write(session: Session, language: str) -> Path:  # noqa: ARG001 - jobs know the language
         assert session.finding is not None  # the button waits until there is one
-        return {shown.files[kind]: str(_SAVED[kind](session.finding, session))}
+        return _SAVED[kind](session.finding, session)
 
-    shown.buttons[kind].click(
-        page.job(shown.status, save),
-        [page.session],
-        [page.session, shown.status, shown.files[kind]],
-        concurrency_id=SCORES,
-        api_visibility="private",
-    ).then(
-        None,
-        None,
-        None,
-        js=f"() => setTimeout(() => document.querySelector('#find-file-{kind} a, #find-file-{kind}').click(), 50)",
-    )
+    return write

@@ -84,8 +84,7 @@ def build_pests(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are
 
 def _connect_making(page: Page, made: _Made, make: gr.Button, load: gr.File, save: gr.Button) -> None:
     def take(session: Session, prompts: PromptSet, language: str) -> Changes:
-        with page.finder.lock:
-            embedded = embed_prompts(page.finder.detector().encoder, prompts)
+        embedded = embed_prompts(page.finder.detector().encoder, prompts)
         session.prompts = prompts
         _, alike = alike_labels(embedded, ALIKE)
         said = [say("pests_made", language, n=len(prompts.targets)), *check_prompts(prompts)]
