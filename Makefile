@@ -38,7 +38,7 @@ types: $(READY)
 	$(BIN)/mypy
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
 
 # Each step goes on where a killed run was; only finished models replace those in the package.
 models: $(READY)

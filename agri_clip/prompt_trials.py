@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.special import softmax
 
 from agri_clip.detections import STATUSES, Detections
-from agri_clip.scoring import LabelVectors
+from agri_clip.encoders import Encoder
+from agri_clip.label_vectors import LabelVectors, embed_prompts
+from agri_clip.prompts import PromptSet, Target
 
 
 def region_winners(detections: Detections, top: int) -> tuple[list[str], list[list[object]]]:
@@ -53,3 +58,27 @@ def alike_labels(embedded: LabelVectors, at_least: float) -> tuple[list[str], li
         [embedded.names[first[i]], embedded.names[second[i]], f"{cosines[first[i], second[i]]:.3f}"] for i in order
     ]
     return ["prompt", "means the same as", "cosine"], rows
+
+
+def rank_phrasings(encoder: Encoder, vector: np.ndarray, phrasings: Sequence[str]) -> list[tuple[str, float, float]]:
+    """Which of several phrasings fits a picture best.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    vector : ndarray, shape (dim,)
+        Of the picture, of unit length.
+    phrasings : sequence of str
+        Taken as they are: nothing from the catalogue is added.
+
+    Returns
+    -------
+    list of (str, float, float)
+        Best first: phrasing, cosine, and its share (a softmax over the phrasings with the encoder's own scale).
+    """
+    targets = tuple(Target(name=text, phrasings=(text,)) for text in phrasings)
+    vectors = embed_prompts(encoder, PromptSet(targets=targets)).vectors[: len(targets)]
+    cosines = vectors @ vector
+    shares = softmax(encoder.logit_scale * cosines)
+    order = np.argsort(-cosines, kind="stable")
+    return [(phrasings[i], float(cosines[i]), float(shares[i])) for i in order]

@@ -127,8 +127,8 @@ def label_command(
     season, made = open_season(archive, encoder, device)
     conditions = [where] if where else []
     if photo:
-        likes = " OR ".join("name LIKE '%{}%'".format(name.replace("'", "''")) for name in photo)
-        conditions.append(f"({likes})")
+        quoted = [name.replace("'", "''") for name in photo]
+        conditions.append("(" + " OR ".join(f"contains(name, '{name}')" for name in quoted) + ")")
     table = label_regions(season, labeller_of(season, made), " AND ".join(conditions) or None, top, names)
     rows = [
         [

@@ -30,6 +30,12 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
     DataError
         The file cannot be written.
     """
+    document = as_document(detections, all_regions=all_regions)
+    write_text(path, json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+
+
+def as_document(detections: Detections, *, all_regions: bool = False) -> dict[str, Any]:
+    """What `write` writes, as a dict of plain values."""
     document = {
         "format": "agri-clip detections",
         "format_version": FORMAT_VERSION,
@@ -40,7 +46,8 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
         ],
         "photos": [_photo(part, all_regions) for part in detections.split()],
     }
-    write_text(path, json.dumps(printable(document), ensure_ascii=False, allow_nan=False, indent=1) + "\n")
+    whole: dict[str, Any] = printable(document)
+    return whole
 
 
 def _photo(part: Detections, all_regions: bool) -> dict[str, Any]:

@@ -243,6 +243,19 @@ class PromptSet(BaseModel):
         except ValidationError as error:
             raise PromptError(spoken_faults(error)) from error
 
+    def renamed(self, name: str) -> PromptSet:
+        """The same set under another name.
+
+        Raises
+        ------
+        PromptError
+            The name cannot be used.
+        """
+        try:
+            return PromptSet(name=name, targets=self.targets, negatives=self.negatives, templates=self.templates)
+        except ValidationError as error:
+            raise PromptError(spoken_faults(error)) from error
+
     def with_negatives(self, *names: str) -> PromptSet:
         """The same set with more to reject; what it rejects already stays once.
 

@@ -7,7 +7,6 @@ out as COCO or Label Studio like every other result.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -20,6 +19,10 @@ from agri_clip.exports.files import write_bytes, write_text
 
 Verdict = Literal["right", "wrong", "something else", "not an insect"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+
+#: What a region is known by, whatever it is scored as: name of its photo, and its box in tenths of a pixel.
+Region = tuple[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Answer:
         Of that.
     photo : str
         Name of the photo.
-    box : tuple of float
+    box : tuple of 4 float
         xyxy, pixels of the upright photo.
     width, height : int
         Of the photo, pixels.
@@ -53,10 +56,15 @@ class Answer:
     predicted: str
     score: float
     photo: str
-    box: tuple[float, float, float, float]
+    box: tuple[float, ...]
     width: int
     height: int
     encoder: str
+
+    @property
+    def region(self) -> Region:
+        """What was answered about."""
+        return self.photo, self.box
 
 
 class Answers:
@@ -70,7 +78,7 @@ class Answers:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._all: dict[str, Answer] = {}
+        self._all: dict[Region, Answer] = {}
         file = folder / "answers.jsonl"
         if file.is_file():
             for line in file.read_text("utf-8").splitlines():
@@ -105,16 +113,16 @@ class Answers:
         if verdict == "something else" and not label:
             raise ValueError("'something else' needs a label")
         photo, predicted = detections.photos[0], detections.label_names[detections.label_index[row]]
-        x1, y1, x2, y2 = (round(float(side), 1) for side in detections.boxes[row])
-        number = sha256(f"{photo.name} {x1} {y1} {x2} {y2}".encode()).hexdigest()[:16]
+        region = region_of(detections, row)
+        number = sha256(repr(region).encode()).hexdigest()[:16]
         answer = Answer(
             crop=f"crops/{number}.jpg",
             verdict=verdict,
             label={"right": predicted, "something else": label}.get(verdict),
             predicted=predicted,
             score=round(float(detections.scores[row]), 4),
-            photo=photo.name,
-            box=(x1, y1, x2, y2),
+            photo=region[0],
+            box=region[1],
             width=photo.width,
             height=photo.height,
             encoder=str(detections.provenance.get("encoder", "")),
@@ -126,14 +134,13 @@ class Answers:
 
     def take_back(self, answer: Answer) -> None:
         """Forget an answer."""
-        self._all.pop(_key(answer.photo, answer.box), None)
+        self._all.pop(answer.region, None)
         (self.folder / answer.crop).unlink(missing_ok=True)
         self._write()
 
     def of(self, detections: Detections, row: int) -> Answer | None:
         """What was said of a detection, if anything."""
-        box = tuple(round(float(side), 1) for side in detections.boxes[row])
-        return self._all.get(_key(detections.photos[detections.photo_index[row]].name, box))
+        return self._all.get(region_of(detections, row))
 
     def corrected(self, detections: Detections) -> dict[str, int]:
         """Counts of each label with the answers taken in: what was wrong is taken off, what it is instead is added."""
@@ -178,15 +185,17 @@ class Answers:
         )
 
     def _remember(self, answer: Answer) -> None:
-        self._all[_key(answer.photo, answer.box)] = answer
+        self._all[answer.region] = answer
 
     def _write(self) -> None:
         lines = [json.dumps(asdict(answer), ensure_ascii=False) for answer in self._all.values()]
         write_text(self.folder / "answers.jsonl", "".join(f"{line}\n" for line in lines))
 
 
-def _key(photo: str, box: Sequence[float]) -> str:
-    return f"{photo} {tuple(box)}"
+def region_of(detections: Detections, row: int) -> Region:
+    """What a row is known by."""
+    photo = detections.photos[detections.photo_index[row]]
+    return photo.name, tuple(round(float(side), 1) for side in detections.boxes[row])
 
 
 def by_doubt(detections: Detections) -> np.ndarray:

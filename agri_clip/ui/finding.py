@@ -9,12 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from agri_clip.archive.questions import image_vector
 from agri_clip.detections import FOUND, Detections, PhotoRecord
 from agri_clip.detector import Detector
 from agri_clip.encoders.crops import make_thumbnail
 from agri_clip.errors import PromptError
 from agri_clip.labelling import Labeller
 from agri_clip.photo import Photo
+from agri_clip.prompt_trials import rank_phrasings
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
 from agri_clip.settings import Settings
@@ -160,6 +162,10 @@ class Finder:
         detector.labeller.embed(prompts)
         crops = tuple(make_thumbnail(crop, CROP, CROP_QUALITY) for crop in proposal.crops)
         return Finding(proposal.record, path, proposal.regions, vectors, crops, prompts, detector.labeller)
+
+    def compare(self, picture: Photo, phrasings: Sequence[str]) -> list[tuple[str, float, float]]:
+        """Which of several phrasings fits a picture of one insect best; see `prompt_trials.rank_phrasings`."""
+        return rank_phrasings(self._encoder, image_vector(self._encoder, picture), phrasings)
 
 
 def make_prompts(pests: Sequence[str], sentences: str, ignore: str, prepared: PromptSet | None = None) -> PromptSet:

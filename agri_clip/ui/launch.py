@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 # Before Gradio is imported: no telemetry, and uploads in a folder of our own that goes with the program.
@@ -13,15 +13,28 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 
+from agri_clip.ui.api import add_endpoints
 from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
 from agri_clip.ui.sessions import Session
+from agri_clip.ui.tabs.about import build_about
 from agri_clip.ui.tabs.ask import build_ask
 from agri_clip.ui.tabs.batch import build_batch
+from agri_clip.ui.tabs.check import build_check
 from agri_clip.ui.tabs.find import build_find
+from agri_clip.ui.tabs.pests import build_pests
 from agri_clip.ui.words import page_words, say
 
+#: The tabs in their order: name, and what lays one out.
+TABS: dict[str, Callable[[Page, gr.Tab], None]] = {
+    "find": build_find,
+    "batch": build_batch,
+    "ask": build_ask,
+    "pests": build_pests,
+    "check": build_check,
+    "about": build_about,
+}
 #: Seconds between two looks for uploads that are too old.
 SWEEP = 300
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
@@ -41,14 +54,12 @@ def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
         title=say("title"), analytics_enabled=False, delete_cache=(min(SWEEP, int(seconds) or 1), int(seconds) or 1)
     ) as blocks:
         page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close))
-        gr.Markdown(words("intro"))
+        gr.Markdown(page.word("heading"))
         with gr.Tabs():
-            with gr.Tab(words("tab_find"), id="find"):
-                build_find(page)
-            with gr.Tab(words("tab_batch"), id="batch"):
-                build_batch(page)
-            with gr.Tab(words("tab_ask"), id="ask") as ask:
-                build_ask(page, ask)
+            for name, build in TABS.items():
+                with gr.Tab(page.word(f"tab_{name}"), id=name) as tab:
+                    build(page, tab)
+        add_endpoints(page)
     blocks.queue(max_size=options.queue, default_concurrency_limit=4)
     return blocks
 
@@ -60,7 +71,20 @@ def _close(session: Session | None) -> None:
 
 def make_theme() -> gr.themes.Base:
     """Fonts of the reader's own system: none is fetched."""
-    return gr.themes.Default(primary_hue="green", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"])
+    theme = gr.themes.Default(
+        primary_hue="green", font=list(FONTS), font_mono=["ui-monospace", "Consolas", "monospace"]
+    )
+    # Small grey text of the usual theme is too pale to be read in sunlight, and by WCAG 2 (1.4.3).
+    return theme.set(
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_dark="*primary_700",
+        link_text_color="*primary_700",
+    )
 
 
 def serve(

@@ -10,7 +10,7 @@ from pathlib import Path
 from agri_clip.batch import Stop
 from agri_clip.prompts import PromptSet
 from agri_clip.ui.answering import Asked, Searched
-from agri_clip.ui.answers import Answers
+from agri_clip.ui.answers import Answer, Answers, Region
 from agri_clip.ui.finding import Finding
 
 
@@ -47,6 +47,10 @@ class Session:
         The set made or loaded last under "Pests".
     answers : Answers or None
         Corrections given so far; made with the first.
+    given : list of Answer
+        Those of this visit in order, to take the last one back.
+    put_off : list of Region
+        Regions that are to be asked about last.
     archives : dict of str to Path
         Archives of this visitor's batches, by the name that is shown.
     stop : Stop or None
@@ -65,6 +69,8 @@ class Session:
     finding: Finding | None = None
     prompts: PromptSet | None = None
     answers: Answers | None = None
+    given: list[Answer] = field(default_factory=list)
+    put_off: list[Region] = field(default_factory=list)
     archives: dict[str, Path] = field(default_factory=dict)
     stop: Stop | None = None
     uploads: dict[str, set[str]] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,8 +99,10 @@ def unpack_zip(path: Path, folder: Path, limits: Limits) -> list[str]:
             members = [member for member in archive.infolist() if not member.is_dir()]
             _check_members(shown, members, limits)
             photos = [member for member in members if _is_photo(member)]
-            for member in photos:
-                _extract(archive, member, folder, shown)
+            with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as half:
+                for member in photos:
+                    _extract(archive, member, Path(half), shown)
+                _move_files(Path(half), folder)
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
         if isinstance(error, OSError) and not isinstance(error, zipfile.BadZipFile) and error.errno:
             raise DataError(f"{shown}: could not be unpacked ({error.strerror})") from error
@@ -144,6 +147,14 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, sh
             if left < 0:
                 raise DataError(f"{shown}: {one_line(member.filename)} is larger than it says; pack it again")
             file.write(block)
+
+
+def _move_files(source: Path, folder: Path) -> None:
+    """Move all files to a folder, keeping the folders that they are in and the files that are there."""
+    for path in sorted(path for path in source.rglob("*") if path.is_file()):
+        target = _free_name(folder / path.relative_to(source))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(target)
 
 
 def _free_name(path: Path) -> Path:

@@ -92,7 +92,7 @@ def crop_rows(finding: Finding, language: str) -> str:
         more = (
             "" if len(rows) <= MOST_CROPS else f"<p>{escape(say('find_more', language, n=len(rows) - MOST_CROPS))}</p>"
         )
-        parts.append(f"<h3>{escape(name)} ({len(rows)})</h3><div class='crops'>{''.join(figures)}</div>{more}")
+        parts.append(f"<h2>{escape(name)} ({len(rows)})</h2><div class='crops'>{''.join(figures)}</div>{more}")
     return "".join(parts)
 
 

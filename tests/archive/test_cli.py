@@ -88,6 +88,8 @@ def test_label_names_what_stands_in_a_photo(season: Path, tmp_path: Path, capsys
     assert len(named) == 4
     assert named["photo"].str.contains("T3_2026-06-08").all()
     assert named["name_1"].iloc[0] in capsys.readouterr().out
+    assert run("label", "--archive", season, "--photo", "T3%06-08", "--csv", table) == 0
+    assert len(pd.read_csv(table, encoding="utf-8-sig")) == 0  # letters stand for themselves
 
 
 def test_export_writes_formats(season: Path, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ class _Shown:
         return [self.status, self.failures, self.counts, self.pest, self.plot, self.notes, *buttons]
 
 
-def build_batch(page: Page) -> None:
+def build_batch(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are built alike
     """Lay the tab out and join it with its jobs."""
     gr.Markdown(page.word("batch_intro"))
     with gr.Row():

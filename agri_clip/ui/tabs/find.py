@@ -56,7 +56,7 @@ class _Shown:
         return [save.button for save in self.saves.values()]
 
 
-def build_find(page: Page) -> None:
+def build_find(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are built alike
     """Lay the tab out and join it with its jobs."""
     with gr.Row():
         with gr.Column(scale=1, min_width=300):

@@ -1,0 +1,243 @@
+"""Tab "Check": is it what the program says? By click or key, the doubtful first; counts with the answers taken in."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from datetime import date
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from scipy.stats import binomtest
+
+from agri_clip.errors import DataError
+from agri_clip.exports import coco, label_studio
+from agri_clip.exports.files import write_bytes, zip_bytes
+from agri_clip.ui.answers import Answers, Verdict, by_doubt, region_of
+from agri_clip.ui.finding import Finding
+from agri_clip.ui.page import SCORES, Changes, Page, make_status
+from agri_clip.ui.pests import pest_choices
+from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
+from agri_clip.ui.sessions import Session
+from agri_clip.ui.viewer import found_counts, html_table
+from agri_clip.ui.words import say
+
+#: What the keys do, in the browser.
+KEYS = Path(__file__).parent.parent / "keys.js"
+
+#: Button, the verdict that it gives, and its keys.
+BUTTONS: dict[str, tuple[Verdict, str]] = {
+    "right": ("right", "1"),
+    "wrong": ("wrong", "2"),
+    "else": ("something else", "3"),
+    "none": ("not an insect", "4"),
+}
+
+
+@dataclass(frozen=True)
+class _Check:
+    """The components of the tab."""
+
+    status: gr.HTML
+    crop: gr.HTML
+    instead: gr.Dropdown
+    answers: dict[str, gr.Button]
+    back: gr.Button
+    later: gr.Button
+    counts: gr.HTML
+    saves: dict[str, SaveButton]
+
+    @property
+    def changing(self) -> list[gr.components.Component]:
+        """What an answer changes."""
+        buttons = [*self.answers.values(), self.back, self.later, *(save.button for save in self.saves.values())]
+        return [self.crop, self.instead, self.counts, *buttons]
+
+
+def build_check(page: Page, tab: gr.Tab) -> None:
+    """Lay the tab out and join it with its jobs; it shows what is to be checked whenever it is opened."""
+    word = page.word
+    gr.Markdown(word("check_intro"))
+    status = make_status("check-status")
+    with gr.Row():
+        with gr.Column(scale=1, min_width=300):
+            crop = gr.HTML(
+                elem_id="check-crop", js_on_load=(Path(__file__).parent.parent / "keys.js").read_text("utf-8")
+            )
+            with gr.Row():
+                answers = {
+                    name: gr.Button(
+                        word(f"check_{name}"), elem_id=f"check-{name}", elem_classes=[f"key-{key}"], min_width=130
+                    )
+                    for name, (_, key) in BUTTONS.items()
+                }
+            instead = gr.Dropdown(
+                pest_choices(),
+                value=None,
+                allow_custom_value=True,
+                label=word("check_instead"),
+                elem_id="check-instead",
+            )
+            with gr.Row():
+                back = gr.Button(word("check_back"), size="sm", elem_id="check-back", elem_classes=["key-b"])
+                later = gr.Button(word("check_later"), size="sm", elem_id="check-later", elem_classes=["key-space"])
+        with gr.Column(scale=1, min_width=300):
+            counts = gr.HTML(elem_id="check-counts")
+            with gr.Row():
+                saves = {kind: make_save_button(page, f"check_save_{kind}", f"check-save-{kind}") for kind in _SAVED}
+    check = _Check(status, crop, instead, answers, back, later, counts, saves)
+    _connect(page, check, tab)
+    for kind, save in saves.items():
+        connect_saving(page, save, status, _SAVED[kind])
+
+
+def _connect(page: Page, check: _Check, tab: gr.Tab) -> None:
+    outputs = [page.session, check.status, *check.changing]
+
+    def look(session: Session, language: str) -> Changes:
+        return _shown(check, session, language)
+
+    def later(session: Session, language: str) -> Changes:
+        if row := _current(session):
+            session.put_off.append(region_of(row[0].detections, row[1]))
+        return _shown(check, session, language)
+
+    def back(session: Session, language: str) -> Changes:
+        if session.answers is not None and session.given:
+            session.answers.take_back(session.given.pop())
+        session.put_off.clear()
+        return _shown(check, session, language)
+
+    tab.select(page.job(check.status, look), [page.session], outputs, concurrency_id=SCORES, api_visibility="private")
+    for button, work in ((check.later, later), (check.back, back)):
+        button.click(
+            page.job(check.status, work), [page.session], outputs, concurrency_id=SCORES, api_visibility="private"
+        )
+    for name, (verdict, _) in BUTTONS.items():
+        _connect_answer(page, check, name, verdict)
+
+
+def _connect_answer(page: Page, check: _Check, name: str, verdict: Verdict) -> None:
+    def answer(session: Session, instead: str | None, language: str) -> Changes:
+        current = _current(session)
+        if current is None:
+            return _shown(check, session, language)
+        finding, row = current
+        if verdict == "something else" and not (instead or "").strip():
+            raise DataError(say("check_what_instead", language))
+        if session.answers is None:
+            session.answers = Answers(_answers_folder(page, session))
+        label = (instead or "").strip() if verdict == "something else" else None
+        session.given.append(session.answers.give(finding.detections, row, finding.crop(row), verdict, label))
+        return _shown(check, session, language) | {check.instead: None}
+
+    check.answers[name].click(
+        page.job(check.status, answer),
+        [page.session, check.instead],
+        [page.session, check.status, *check.changing],
+        concurrency_id=SCORES,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _answers_folder(page: Page, session: Session) -> Path:
+    """Where a visitor's answers lie: with the visit, or in a folder of their own in the operator's."""
+    if page.options.answers is None:
+        return session.folder / "answers"
+    return page.options.answers / f"{date.today().isoformat()}-{session.folder.name.rsplit('-', 1)[-1]}"
+
+
+def _current(session: Session) -> tuple[Finding, int] | None:
+    """The most doubtful region that nobody answered; what was put off comes last."""
+    if session.finding is None:
+        return None
+    detections, put_off = session.finding.detections, session.put_off
+    rows = [int(row) for row in by_doubt(detections)]
+    if session.answers is not None:
+        rows = [row for row in rows if session.answers.of(detections, row) is None]
+    last = {region: place for place, region in enumerate(put_off, start=1)}
+    rows.sort(key=lambda row: last.get(region_of(detections, row), 0))
+    return (session.finding, rows[0]) if rows else None
+
+
+def _shown(check: _Check, session: Session, language: str) -> Changes:
+    """The region to look at, the counts so far, and which buttons do something."""
+    current = _current(session)
+    asked = current is not None
+    changes: Changes = {button: gr.Button(interactive=asked) for button in (*check.answers.values(), check.later)}
+    changes[check.back] = gr.Button(interactive=bool(session.given))
+    kept = session.answers is not None and len(session.answers) > 0
+    changes |= {save.button: gr.Button(interactive=kept) for save in check.saves.values()}
+    if session.finding is None:
+        return changes | {check.crop: f"<p>{escape(say('check_nothing', language))}</p>", check.counts: ""}
+    changes[check.counts] = _counts(session.finding, session.answers, language)
+    if current is None:
+        return changes | {check.crop: f"<p>{escape(say('check_done', language))}</p>"}
+    return changes | {check.crop: _crop(*current, language)}
+
+
+def _crop(finding: Finding, row: int, language: str) -> str:
+    detections = finding.detections
+    name = detections.label_names[detections.label_index[row]]
+    lengths = detections.length_mm if finding.unit == "mm" else detections.length_px
+    text = say("check_question", language, label=name)
+    facts = say(
+        "check_facts", language, score=f"{detections.scores[row]:.2f}", length=f"{lengths[row]:.1f} {finding.unit}"
+    )
+    data = base64.b64encode(finding.crop(row)).decode("ascii")
+    return (
+        f"<figure class='asked'><img src='data:image/jpeg;base64,{data}' alt='{escape(text)}'>"
+        f"<figcaption><strong>{escape(text)}</strong><br>{escape(facts)}</figcaption></figure>"
+    )
+
+
+def _counts(finding: Finding, answers: Answers | None, language: str) -> str:
+    """Table of the program's and the corrected counts, and the precision so far."""
+    detections = finding.detections
+    counted = dict(zip(detections.label_names, found_counts(finding), strict=True))
+    corrected = counted if answers is None else answers.corrected(detections)
+    rows = [[name, counted.get(name, 0), number] for name, number in corrected.items()]
+    columns = [say("pest", language), say("check_program", language), say("check_corrected", language)]
+    table = html_table(columns, rows, say("find_counts", language, name=finding.record.name))
+    right, looked = (0, 0) if answers is None else answers.precision(detections)
+    total = sum(counted.values())
+    said = say("check_looked", language, looked=looked, total=total)
+    if looked:
+        low, high = binomtest(right, looked).proportion_ci(method="wilson")
+        shares = {"share": f"{right / looked:.0%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
+        said += " " + say("check_precision", language, right=right, looked=looked, **shares)
+    return f"{table}<p>{escape(said)}</p>"
+
+
+def _given(session: Session) -> Answers:
+    assert session.answers is not None  # the buttons wait until there are some
+    return session.answers
+
+
+def _save_crops(session: Session, language: str) -> Path:  # noqa: ARG001 - writers know the language
+    folder = _given(session).folder
+    members = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()
+    }
+    path = session.file("answers.zip")
+    write_bytes(path, zip_bytes(members))
+    return path
+
+
+def _save_coco(session: Session, language: str) -> Path:  # noqa: ARG001
+    path = session.file("answers-coco.json")
+    coco.write(_given(session).detections(), path)
+    return path
+
+
+def _save_label_studio(session: Session, language: str) -> Path:  # noqa: ARG001
+    folder = session.file("label-studio")
+    label_studio.write(_given(session).detections(), folder)
+    path = session.file("answers-label-studio.zip")
+    write_bytes(path, zip_bytes({file.name: file.read_bytes() for file in sorted(folder.iterdir())}))
+    return path
+
+
+_SAVED = {"crops": _save_crops, "coco": _save_coco, "label_studio": _save_label_studio}
