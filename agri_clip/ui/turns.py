@@ -21,6 +21,11 @@ class Turns:
         self._owner: int | None = None
         self._depth = 0
 
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits."""
+        return self._next.locked()
+
     def __enter__(self) -> None:
         if self._owner != threading.get_ident():
             # Of those who wait one stands at the head of the line; who comes back for more stands behind.

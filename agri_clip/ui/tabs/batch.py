@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components.plot import PlotData
 
 from agri_clip.batch import Stop
 from agri_clip.counts import write_count_csv
@@ -124,8 +125,6 @@ def _lay_answers(page: Page) -> _Shown:
 def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
     def run(session: Session, files: list[str] | None, folder: str, name: str, *values: Any) -> Iterator[Changes]:
         *wishes, mm_per_pixel, on_card, language = values
-        prompts = asked_prompts(session, *wishes, language=language)
-        detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None))
         stop = session.stop = Stop()
         session.counted = None
         yield {
@@ -134,6 +133,8 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
             shown.progress: f"<p>{escape(say('batch_begun', language))}</p>",
         }
         try:
+            prompts = asked_prompts(session, *wishes, language=language)
+            detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None))
             if folder and files:
                 raise DataError(say("batch_both", language))
             if folder:
@@ -211,7 +212,7 @@ def _connect_results(page: Page, shown: _Shown) -> None:
         return _results(session, shown, page.options, language)
 
     def draw(session: Session, pest: str | None, language: str) -> Changes:
-        return {} if session.counted is None else _chart(session.counted, pest, shown, language)
+        return {} if session.counted is None else _chart(shown, *chart(session.counted, pest, language))
 
     shared: dict[str, Any] = {"concurrency_id": SCORES, "show_progress": "hidden", "trigger_mode": "always_last"}
     shown.threshold.input(
@@ -240,14 +241,14 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
             **{button: gr.Button(interactive=False) for button in buttons},
         }
     pests = list(most_first(asked.by_trap_and_day))
-    drawn = _chart(asked, pests[0], shown, language)
+    drawn, notes = chart(asked, pests[0], language)
     unknown = unknown_words(asked.answer.detections, language)
     return {
         shown.status: "\n".join([*([said] if said else []), say("find_found", language, n=asked.found), *unknown]),
         shown.failures: failures_html(asked, options.limits, language),
         shown.counts: counts_html(asked, ("trap", "day"), language),
-        **drawn,
-        shown.pest: gr.Dropdown(pests, value=pests[0], visible=drawn[shown.plot].visible),
+        **_chart(shown, drawn, notes),
+        shown.pest: gr.Dropdown(pests, value=pests[0], visible=drawn is not None),
         **{button: gr.Button(interactive=True) for button in buttons},
     }
 
@@ -256,8 +257,7 @@ def _said(done: Done, language: str) -> str:
     return say("batch_stopped" if done.stopped else "batch_done", language, n=done.kept, total=done.total)
 
 
-def _chart(asked: Asked, pest: str | None, shown: _Shown, language: str) -> Changes:
-    figure, notes = chart(asked, pest, language)
+def _chart(shown: _Shown, figure: PlotData | None, notes: str) -> Changes:
     return {shown.plot: gr.Plot(figure, visible=figure is not None), shown.notes: f"<p>{escape(notes)}</p>"}
 
 
