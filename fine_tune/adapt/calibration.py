@@ -1,4 +1,4 @@
-"""Calibration on labelled crops: a temperature, thresholds for a wanted precision or the best F1, a reliability plot."""
+"""Calibration on labelled crops: a temperature, thresholds for a precision or the best F1, and a reliability plot."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def calibrate(
         raise DataError(f"precision is {precision:g}; it must be above 0 and at most 1, such as 0.9")
     if (truth != NO_CLASS).sum() < LEAST_CROPS:
         raise DataError(
-            f"{int((truth != NO_CLASS).sum())} labelled insects are too few to calibrate on; label {LEAST_CROPS} or more"
+            f"{int((truth != NO_CLASS).sum())} labelled insects are too few to calibrate on; label at least {LEAST_CROPS}"
         )
 
     def loss(temperature: float) -> float:
