@@ -98,7 +98,7 @@ def calibrate(
         raise DataError(f"precision is {precision:g}; it must be above 0 and at most 1, such as 0.9")
     if (truth != NO_CLASS).sum() < LEAST_CROPS:
         raise DataError(
-            f"{int((truth != NO_CLASS).sum())} labelled insects are too few to calibrate on; label at least {LEAST_CROPS}"
+            f"{int((truth != NO_CLASS).sum())} insects are too few to calibrate on; label {LEAST_CROPS} at least"
         )
 
     def loss(temperature: float) -> float:

@@ -129,7 +129,7 @@ def judge(task: Task, trial: Trial, weight: float, temperature: float, labels: t
 
 
 def judge_by_agreement(task: Task, labels: tuple[str, ...], seed: int) -> Verdict:
-    """Judge where no class has two photos: nothing can be held out, so labels are believed unless words refute them.
+    """Judge where photos are too few to prove a gain on held-out crops: labels are believed unless words refute them.
 
     Words that agree with the labels confirm them. Words that tell nothing about them leave them to be believed, for
     examples are given where words fail. But words that sort the crops surely into the same classes under other names
@@ -144,9 +144,9 @@ def judge_by_agreement(task: Task, labels: tuple[str, ...], seed: int) -> Verdic
     sorted_surely = float(np.exp(words[np.arange(len(words)), slots]).mean()) >= SURE
     used = np.full(task.words.classes, agree or not sorted_surely)
     reason = (
-        "one photo a class, so nothing can be held out; words and labels agree"
+        "too few photos to prove a gain on held-out crops; words and labels agree"
         if agree
-        else "one photo a class, so nothing can be held out; words tell these classes badly, so the labels are believed"
+        else "too few photos to prove a gain on held-out crops; words tell these classes badly, so labels are believed"
         if used.all()
         else "words sort these crops surely into the same classes under other names; check the labels: words are kept"
     )

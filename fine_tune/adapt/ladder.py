@@ -31,6 +31,10 @@ TOWERS_FROM = 16
 #: groups of the training .85 as the words do.
 UNTRIED_WEIGHT = 0.005
 
+#: With fewer photos of the usual class held-out crops cannot prove a gain; where they show one, labels are believed as
+#: with one photo.
+PROVABLE = 4
+
 #: Settings of each method that are tried.
 _SETTINGS: dict[Method, tuple[Callable[[int], FewShot], ...]] = {
     "gda": (lambda _: GaussianHead(),),
@@ -93,6 +97,11 @@ def usual_count(task: Task) -> int:
     return int(np.median(np.bincount(task.classes, minlength=task.words.classes)))
 
 
+def usual_photos(task: Task) -> int:
+    """Photos with crops of the usual class: the median over classes."""
+    return int(np.median([len(np.unique(task.photos[task.classes == c])) for c in range(task.words.classes)]))
+
+
 def methods_for(count: int) -> tuple[Method, ...]:
     """Methods of the ladder that fit so many crops a class, simplest first."""
     return tuple(method for least, methods in RUNGS if count >= least for method in methods)
@@ -136,6 +145,8 @@ def climb(task: Task, labels: Sequence[str], method: Method | None = None, seed:
     candidates = [candidate for name in methods for candidate in _candidates(task, name, seed)]
     best = _simplest(candidates, task)
     verdict = judge(task, best.trial, best.weight, best.temperature, names)
+    if not verdict.used.any() and verdict.gain > 0 and usual_photos(task) < PROVABLE and method in (None, "gda"):
+        return _climb_untried(task, names, method, seed)
     tried = [("words", float(task.weights @ log_losses(words_alone(task), task.classes)))]
     for name in methods:
         tried.append((name, min(float(task.weights @ c.losses) for c in candidates if c.method == name)))
@@ -171,7 +182,7 @@ def _simplest(candidates: Sequence[Candidate], task: Task) -> Candidate:
 
 
 def _climb_untried(task: Task, labels: tuple[str, ...], method: Method | None, seed: int) -> Climbed:
-    """Closed form with a set weight, where every class is of one photo and nothing can be held out."""
+    """Closed form with a set weight, where photos are too few to hold any out, or to prove anything by it."""
     if method not in (None, "gda"):
         raise DataError(
             f"{method} needs classes with crops of two photos or more, to choose its weight by; give more crops, or "
@@ -192,7 +203,7 @@ def _climb_untried(task: Task, labels: tuple[str, ...], method: Method | None, s
         fitted = GaussianHead().fit(task.vectors, task.classes, task.words)
         weight = UNTRIED_WEIGHT * temperature
         head = _head_of(fitted, "gda", labels, verdict.used, task, weight, temperature)
-    why = "one photo a class: the closed form, with the weight that served best on other insects"
+    why = "few photos a class: the closed form, with the weight that served best on other insects"
     return Climbed(head, "gda", why, verdict, (("words", loss(temperature)),))
 
 

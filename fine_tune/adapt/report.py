@@ -41,8 +41,8 @@ def summary_lines(result: Adapted) -> list[str]:
     if result.others is not None:
         others = result.others
         lines.append(
-            f"other prompts: of {others.crops} rendered crops of {others.groups} catalogued groups, asked together with "
-            f"these labels, {100 * others.after:.1f} of 100 are named rightly (by words {100 * others.before:.1f}); "
+            f"other prompts: of {others.crops} rendered crops of {others.groups} catalogued groups, asked together "
+            f"with these labels, {100 * others.after:.1f} of 100 are named rightly (by words {100 * others.before:.1f}); "
             "asked without them, as before"
         )
     counts = [each.crops for each in climbed.verdict.classes]
@@ -62,8 +62,8 @@ def report_text(result: Adapted) -> str:
         "",
         *(f"| {line} |" for line in table),
         "",
-        "All figures are of crops that the examples were not fitted to, split by photo. Where a class is kept by words, "
-        "examples did not help it by more than noise.",
+        "All figures are of crops that the examples were not fitted to, split by photo. Where a class is kept by "
+        "words, examples did not help it by more than noise.",
     ]
     return "\n".join(lines) + "\n"
 
