@@ -42,7 +42,7 @@ def summary_lines(result: Adapted) -> list[str]:
         others = result.others
         lines.append(
             f"other prompts: of {others.crops} rendered crops of {others.groups} catalogued groups, asked together "
-            f"with these labels, {100 * others.after:.1f} of 100 are named rightly (by words {100 * others.before:.1f}); "
+            f"with these labels, {100 * others.after:.1f} of 100 are named rightly, {100 * others.before:.1f} before; "
             "asked without them, as before"
         )
     counts = [each.crops for each in climbed.verdict.classes]
