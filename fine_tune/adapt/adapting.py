@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -197,20 +198,26 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
     Asked alone they lose nothing: their words are scored as before.
     """
     taken = match_labels([resolve(name) for name in GROUP_NAMES], prompts.labels) != NO_CLASS
-    groups = [name for name, gone in zip(GROUP_NAMES, taken, strict=True) if not gone]
+    groups = tuple(name for name, gone in zip(GROUP_NAMES, taken, strict=True) if not gone)
+    targets = (*(resolve(group) for group in groups), *prompts.targets)
+    together = PromptSet(targets=targets, negatives=prompts.negatives)
+    vectors, truth = _vectors_of_groups(base, groups), np.repeat(np.arange(len(groups)), OTHER_CROPS)
+    after = embed_prompts(AdaptedEncoder("adapted", base, head, None, base.fingerprint), together)
+    logits = base.logit_scale * vectors.astype(np.float64) @ after.vectors[: len(targets)].T.astype(np.float64)
+    moved = 0 if after.examples is None else after.examples.shifts(vectors)[0]
+    right = [float((each.argmax(axis=1) == truth).mean()) for each in (logits, logits + moved)]
+    return OtherPrompts(right[0], right[1], len(truth), len(groups))
+
+
+@lru_cache(maxsize=2)
+def _vectors_of_groups(base: Encoder, groups: tuple[str, ...]) -> np.ndarray:
+    """Vectors of `OTHER_CROPS` rendered crops of each group, kept for the next trial with the same encoder."""
     crops = [
         render_crop(split_rng("held-out", OTHER_SEED, GROUP_NAMES.index(group) * OTHER_CROPS + i), group).pixels
         for group in groups
         for i in range(OTHER_CROPS)
     ]
-    targets = (*(resolve(group) for group in groups), *prompts.targets)
-    together = PromptSet(targets=targets, negatives=prompts.negatives)
-    vectors, truth = base.encode_images(crops), np.repeat(np.arange(len(groups)), OTHER_CROPS)
-    after = embed_prompts(AdaptedEncoder("adapted", base, head, None, base.fingerprint), together)
-    logits = base.logit_scale * vectors.astype(np.float64) @ after.vectors[: len(targets)].T.astype(np.float64)
-    moved = 0 if after.examples is None else after.examples.shifts(vectors)[0]
-    right = [float((each.argmax(axis=1) == truth).mean()) for each in (logits, logits + moved)]
-    return OtherPrompts(right[0], right[1], len(crops), len(groups))
+    return base.encode_images(crops)
 
 
 def _write(result: Adapted, base: Encoder, task: Task, out: Path, seed: int) -> None:
