@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,8 +95,10 @@ def test_a_models_own_folder_is_not_written_over(tmp_path: Path) -> None:
 
 
 def test_examples_decide_between_known_labels_and_leave_others_to_the_digit() -> None:
-    adapted = AdaptedEncoder("farm", Base(), made_head("aphid", "moth"), None, "f")
     prompts = PromptSet.of("an aphid", "a moth", "a wombat", "a beetle", negatives=["dirt"])
+    # The words of its classes are those by which they are asked for.
+    words = Words(embed_prompts(Base(), prompts).vectors[:2], np.arange(2), 5.0)
+    adapted = AdaptedEncoder("farm", Base(), replace(made_head("aphid", "moth"), words=words), None, "f")
     plain, known = (score(VECTORS, embed_prompts(e, prompts, others=())) for e in (Base(), adapted))
     assert known.labels[0, 0] > 3 * known.labels[0, 1]
     np.testing.assert_allclose(known.labels[0, :2].sum(), plain.labels[0, :2].sum(), rtol=1e-5)

@@ -78,7 +78,7 @@ def test_copies_of_one_crop_on_one_photo_prove_nothing() -> None:
 
 def test_one_seed_gives_one_result() -> None:
     task = made_task(np.random.default_rng(2), 5)
-    first, second = (climb(task, LABELS, "clip-adapter", 7).head for _ in range(2))
+    first, second = (climb(task, LABELS, "tip-adapter-f", 7).head for _ in range(2))
     assert first is not None
     assert second is not None
     np.testing.assert_array_equal(first.log_shares(task.vectors), second.log_shares(task.vectors))
