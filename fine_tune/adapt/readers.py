@@ -1,0 +1,339 @@
+"""Readers of labelled crops: one for each form in which people label. The work behind `samples.read_samples`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, Field, ValidationError
+
+from agri_clip.encoders.crops import extract_crops
+from agri_clip.errors import DataError, PhotoError
+from agri_clip.exports import coco
+from agri_clip.photo import find_photos, natural_order, read_photo
+from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from fine_tune.adapt.samples import BACKGROUND, BACKGROUND_NAMES, LabelledCrops
+
+Reader = Callable[[Path, Path], LabelledCrops]
+
+#: The web page's answers, and the names by which annotation programs call a COCO file.
+ANSWERS = "answers.jsonl"
+COCO_NAMES = ("_annotations.coco.json", "annotations.json", "instances.json")
+#: Between a photo's name and the number of the crop, in the file names of a folder by label.
+CROP_MARK = "__"
+#: Photos and their crops are named one by one in a note only up to this many.
+MOST_NAMED = 5
+
+
+class Answer(BaseModel):
+    """One line of the web page's answers."""
+
+    crop: Annotated[str, Field(min_length=1)]
+    verdict: Literal["right", "wrong", "something else", "not an insect"]
+    label: str | None = None
+    predicted: str | None = None
+    score: float | None = None
+    photo: str | None = None
+    box: Annotated[list[float], Field(min_length=4, max_length=4)] | None = None
+    encoder: str | None = None
+
+
+def reader_of(source: Path) -> Reader:
+    """Which reader a file or folder calls for.
+
+    Raises
+    ------
+    DataError
+        None does; the message lists the forms.
+    """
+    if (source / ANSWERS).is_file() or source.name == ANSWERS:
+        return read_answers
+    if (source / "data.yaml").is_file():
+        return read_yolo
+    if source.is_dir():
+        return read_coco if _coco_in(source) else read_folders
+    if source.suffix.lower() == ".json" and source.is_file():
+        return read_label_studio if isinstance(_read_json(source), list) else read_coco
+    raise DataError(
+        f"{source}: no labelled crops; give a folder of folders named by label, a COCO file, a YOLO folder with "
+        f"data.yaml, a Label Studio export (JSON), or a folder with the page's {ANSWERS}"
+    )
+
+
+def read_folders(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001 - all readers are called alike
+    """Crops in folders named by label.
+
+    The photo of a crop is the folder between label and file where there is one; else what stands before ``__`` in
+    its name, as in ``trap7__12.png``; else the crop counts as a photo of its own.
+    """
+    parts = _Parts(source)
+    for folder in sorted((p for p in source.iterdir() if p.is_dir()), key=lambda p: natural_order(p.name)):
+        if folder.name.startswith("."):
+            continue
+        files = [path for path in find_photos(folder) if path.suffix.lower() in PHOTO_EXTENSIONS]
+        for path in files:
+            inner = path.relative_to(folder).parent
+            stem, mark, _ = path.stem.rpartition(CROP_MARK)
+            photo = str(inner) if inner.parts else stem if mark else str(path.relative_to(source))
+            parts.add_file(path, folder.name, photo, str(path.relative_to(source)))
+    return parts.joined()
+
+
+def read_answers(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001
+    """The answers of the web page: what was right or named counts, what is only known to be wrong does not.
+
+    Of several answers about one crop the last one counts.
+    """
+    file = source if source.name == ANSWERS else source / ANSWERS
+    last: dict[str, tuple[int, Answer]] = {}
+    for number, line in enumerate(_read_text(file).splitlines(), 1):
+        if line.strip():
+            try:
+                answer = Answer.model_validate_json(line)
+            except ValidationError as error:
+                fault = error.errors()[0]
+                field = ".".join(map(str, fault["loc"])) or "line"
+                raise DataError(f"{file}:{number}: {field}: {fault['msg']}; remove or mend this line") from error
+            last[answer.crop] = (number, answer)
+    parts = _Parts(source)
+    unknown = 0
+    for number, answer in last.values():
+        label = BACKGROUND if answer.verdict == "not an insect" else answer.label
+        if label is None and answer.verdict == "right":
+            label = answer.predicted
+        if label is None or not label.strip():
+            unknown += 1
+            continue
+        path = file.parent / answer.crop
+        if not path.resolve().is_relative_to(file.parent.resolve()):
+            raise DataError(f"{file}:{number}: crop: {answer.crop!r} is not in this folder; copy the crop into it")
+        parts.add_file(path, label, answer.photo or answer.crop, answer.crop)
+    if unknown:
+        parts.notes.append(f"{unknown} crops are only known not to be what was said, and were left out")
+    return parts.joined()
+
+
+def read_coco(source: Path, images: Path) -> LabelledCrops:
+    """Boxes of a COCO file, or of a folder that holds one."""
+    file = source if source.is_file() else _coco_in(source)
+    if file is None:
+        raise DataError(f"{source}: no COCO file in it; its name should be one of {', '.join(COCO_NAMES)}")
+    found = coco.read(file)
+    parts = _Parts(file, notes=list(found.notes))
+    if found.crowd.any():
+        parts.notes.append(f"{int(found.crowd.sum())} boxes around groups of insects were left out")
+    for i, name in enumerate(found.file_names):
+        rows = np.flatnonzero((found.photo_index == i) & ~found.crowd)
+        labels = [found.category_names[found.category_index[row]] for row in rows]
+        parts.add_boxes(images / name, name, found.boxes[rows], labels, size=found.sizes[i])
+    return parts.joined()
+
+
+def read_yolo(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001
+    """Boxes of a YOLO folder, of all its parts (train, val, test): ``class x y width height``, relative to the photo.
+
+    References
+    ----------
+    https://docs.ultralytics.com/datasets/detect/
+    """
+    names = _yolo_names(source / "data.yaml")
+    parts = _Parts(source)
+    photos = [path for path in find_photos(source) if "images" in path.relative_to(source).parts[:-1]]
+    for path in photos:
+        steps = list(path.relative_to(source).parts)
+        steps[len(steps) - 1 - steps[::-1].index("images")] = "labels"
+        label_file = source.joinpath(*steps).with_suffix(".txt")
+        if label_file.is_file():
+            boxes, labels = _yolo_boxes(label_file, names)
+            parts.add_boxes(path, str(path.relative_to(source)), boxes, labels, relative=True)
+    return parts.joined()
+
+
+def read_label_studio(source: Path, images: Path) -> LabelledCrops:
+    """Rectangles of a Label Studio export (JSON): what people drew or kept, never what a model proposed.
+
+    References
+    ----------
+    https://labelstud.io/guide/export#Label-Studio-JSON-format-of-annotated-tasks
+    """
+    parts = _Parts(source)
+    unseen = 0
+    for number, task in enumerate(_read_json(source)):
+        where = f"{source}: [{number}]"
+        if not isinstance(task, dict) or not isinstance(task.get("data"), dict):
+            raise DataError(f"{where}.data: missing; export from Label Studio as JSON (not JSON-MIN)")
+        answers = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
+        unseen += not answers
+        if answers:
+            boxes, labels = _rectangles(answers[-1].get("result") or (), f"{where}.annotations.result")
+            name = _photo_name(task["data"], where)
+            parts.add_boxes(_find_photo(images, name), name, boxes, labels, relative=True)
+    if unseen:
+        parts.notes.append(f"{unseen} tasks have no answer of a person and were left out")
+    return parts.joined()
+
+
+class _Parts:
+    """Crops as they are gathered; photos that cannot be read become notes."""
+
+    def __init__(self, source: Path, notes: Sequence[str] = ()) -> None:
+        self.source = source
+        self.notes = list(notes)
+        self._failed: list[str] = []
+        self._rows: list[tuple[np.ndarray, str, str, str]] = []
+
+    def add_file(self, path: Path, label: str, photo: str, name: str) -> None:
+        """A crop that is a file."""
+        try:
+            pixels = read_photo(path, read_codes=False).pixels
+        except PhotoError as error:
+            self._failed.append(str(error))
+            return
+        self._rows.append((pixels, _tidy_label(label), photo, name))
+
+    def add_boxes(
+        self,
+        path: Path,
+        photo: str,
+        boxes: np.ndarray,
+        labels: Sequence[str],
+        *,
+        size: np.ndarray | None = None,
+        relative: bool = False,
+    ) -> None:
+        """Crops around boxes (n, 4) xyxy of a photo, in pixels or relative to its size.
+
+        Where `size` (width, height) is that of the photo as the camera stored it, the boxes are of that too.
+        """
+        if not len(boxes):
+            return
+        try:
+            pixels = read_photo(path, read_codes=False).pixels
+            if size is not None and size.all() and tuple(size) == pixels.shape[:2] != pixels.shape[1::-1]:
+                pixels = read_photo(path, read_codes=False, exif_orientation=False).pixels
+        except PhotoError as error:
+            self._failed.append(str(error))
+            return
+        corners = boxes * np.tile(pixels.shape[1::-1], 2) if relative else boxes
+        crops = extract_crops(pixels, corners)
+        for number, (crop, label) in enumerate(zip(crops, labels, strict=True), 1):
+            # A view would keep the whole photo in memory.
+            self._rows.append((crop.copy(), _tidy_label(label), photo, f"{photo} box {number}"))
+
+    def joined(self) -> LabelledCrops:
+        notes = list(self.notes)
+        if self._failed:
+            shown = "; ".join(self._failed[:MOST_NAMED])
+            more = len(self._failed) - MOST_NAMED
+            notes.append(f"not read: {shown}" + (f"; and {more} more" if more > 0 else ""))
+        if not self._rows:
+            raise DataError(f"{self.source}: no labelled crop could be read" + "".join(f"; {note}" for note in notes))
+        crops, labels, photos, names = zip(*self._rows, strict=True)
+        return LabelledCrops(crops, labels, photos, names, str(self.source), tuple(notes))
+
+
+def _tidy_label(label: str) -> str:
+    """A label as it is shown: spaces for underscores; every name of background becomes `BACKGROUND`."""
+    text = " ".join(label.replace("_", " ").split())
+    return BACKGROUND if coco.plain_name(text) in BACKGROUND_NAMES else text
+
+
+def _coco_in(folder: Path) -> Path | None:
+    return next((folder / name for name in COCO_NAMES if (folder / name).is_file()), None)
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); check the name, and that it is UTF-8 text") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(_read_text(path))
+    except ValueError as error:
+        raise DataError(f"{path}: not valid JSON ({error}); export it again") from error
+
+
+def _yolo_names(path: Path) -> Mapping[int, str]:
+    """Class names of a data.yaml, a list or a mapping."""
+    try:
+        names = yaml.safe_load(_read_text(path))["names"]
+        rows: Iterable[tuple[Any, Any]] = enumerate(names) if isinstance(names, list) else names.items()
+        return {int(number): str(name) for number, name in rows}
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DataError(f"{path}: names: no list of class names ({error}); write 'names: [aphid, thrips]'") from error
+
+
+def _yolo_boxes(path: Path, names: Mapping[int, str]) -> tuple[np.ndarray, list[str]]:
+    """Boxes (n, 4) xyxy relative to the photo, and labels, of one label file; polygons become their boxes."""
+    boxes, labels = [], []
+    for number, line in enumerate(_read_text(path).splitlines(), 1):
+        cells = line.split()
+        if not cells:
+            continue
+        try:
+            values = np.array([float(cell) for cell in cells[1:]])
+            label = names[int(cells[0])]
+        except (ValueError, KeyError) as error:
+            raise DataError(f"{path}:{number}: no class of data.yaml with numbers ({error}); mend this line") from error
+        if len(values) == 4:
+            boxes.append(np.concatenate([values[:2] - values[2:] / 2, values[:2] + values[2:] / 2]))
+        elif len(values) >= 6 and len(values) % 2 == 0:
+            points = values.reshape(-1, 2)
+            boxes.append(np.concatenate([points.min(axis=0), points.max(axis=0)]))
+        else:
+            raise DataError(f"{path}:{number}: {len(values)} numbers after the class; write x y width height")
+        labels.append(label)
+    return np.array(boxes, np.float64).reshape(-1, 4), labels
+
+
+def _rectangles(results: Sequence[Any], where: str) -> tuple[np.ndarray, list[str]]:
+    """Boxes (n, 4) xyxy relative to the photo, and labels, of one annotation; other shapes are left out."""
+    boxes, labels = [], []
+    for i, result in enumerate(results):
+        if not isinstance(result, dict) or result.get("type") != "rectanglelabels":
+            continue
+        try:
+            value = result["value"]
+            x, y, width, height = (float(value[key]) / 100 for key in ("x", "y", "width", "height"))
+            label = str(value["rectanglelabels"][0])
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise DataError(f"{where}[{i}].value: no labelled rectangle ({error!r}); export it again") from error
+        boxes.append([x, y, x + width, y + height])
+        labels.append(label)
+    return np.array(boxes, np.float64).reshape(-1, 4), labels
+
+
+def _photo_name(data: Mapping[str, Any], where: str) -> str:
+    """The photo of a task: as our own export names it, else by the address that Label Studio shows."""
+    name = data.get("photo")
+    if isinstance(name, str) and name:
+        return name
+    address = next(
+        (v for k, v in sorted(data.items()) if k in ("image", "img", "photo_url") and isinstance(v, str)), ""
+    )
+    if not address:
+        raise DataError(f"{where}.data.image: missing; the task names no photo")
+    parts = urlsplit(address)
+    return parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
+
+
+def _find_photo(folder: Path, name: str) -> Path:
+    """A photo below a folder by the longest end of its name that exists there.
+
+    Label Studio puts eight letters and a hyphen before the name of a file that was uploaded; these may be gone.
+    """
+    steps = [step for step in name.replace("\\", "/").split("/") if step not in ("", ".", "..")]
+    ends = [Path(*steps[start:]) for start in range(len(steps))]
+    plain = steps[-1].partition("-")[2] if steps else ""
+    tries = [folder / end for end in ends] + ([folder / plain] if plain else [])
+    if Path(name).is_file():
+        tries.insert(0, Path(name))
+    return next((path for path in tries if path.is_file()), folder / (ends[-1] if ends else name))
