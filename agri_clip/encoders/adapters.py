@@ -1,4 +1,4 @@
-"""Adapters in peft's layout on top of a dual encoder (step 2): a small folder that names the model it was trained on."""
+"""Adapters in peft's layout on a dual encoder (step 2): a small folder that names the model it was trained on."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def merge_adapter(model: Any, folder: Path) -> Any:
         own = model.name_or_path
         model.name_or_path = config.base_model_name_or_path  # peft would warn that the two differ
         wrapped = get_peft_model(model, config)
-        result = set_peft_model_state_dict(wrapped, load_file(folder / WEIGHTS))
+        result: Any = set_peft_model_state_dict(wrapped, load_file(folder / WEIGHTS))
     except (OSError, ValueError, TypeError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} does not fit its base: {str(error).splitlines()[0]}") from error
     absent = [key for key in result.missing_keys if "lora_" in key]

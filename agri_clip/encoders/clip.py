@@ -144,9 +144,7 @@ class ClipEncoder(DualEncoder):
 
     def _prepare(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         """Crops through the model's own processor: right for every model, slow for many small crops."""
-        return dict(
-            self.processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last")
-        )
+        return dict(self.processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last"))
 
     def _prepare_batch(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         """The same through the processor's own steps, normalised as one batch on the device."""

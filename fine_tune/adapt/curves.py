@@ -76,7 +76,7 @@ class TensorBoardLog:
             raise AgriClipError(
                 "TensorBoard is not installed; install it with `pip install agri-clip[tensorboard]`, or go without it"
             ) from error
-        self._writer: Any = SummaryWriter(str(folder), purge_step=first)  # type: ignore[no-untyped-call]
+        self._writer: Any = SummaryWriter(str(folder), purge_step=first)
 
     def add(self, row: Row) -> None:
         """Write one row."""

@@ -48,7 +48,7 @@ def hold_out(labels: Sequence[str], photos: Sequence[str], share: float, seed: i
             taken += here
     if not kept:
         raise DataError(
-            f"{len(labels)} crops of {len(names)} photos: none can be kept back to test on, for some label has crops of "
+            f"{len(labels)} crops of {len(names)} photos: none can be kept back to test on, as some label has crops of "
             "one photo only; label crops of another photo"
         )
     return np.array([photo in kept for photo in photos])
