@@ -39,13 +39,17 @@ def hold_out(labels: Sequence[str], photos: Sequence[str], share: float, seed: i
     names = sorted(of_photo)
     kept: set[str] = set()
     taken: Counter[str] = Counter()
-    for i in np.random.default_rng([seed, 19]).permutation(len(names)):
-        here = of_photo[names[i]]
-        spares = all(taken[label] + count < crops[label] for label, count in here.items())
+    order = [names[i] for i in np.random.default_rng([seed, 19]).permutation(len(names))]
+    for name in order:
+        here = of_photo[name]
         wanted = any(taken[label] + count / 2 <= share * crops[label] for label, count in here.items())
-        if spares and wanted:
-            kept.add(names[i])
+        if wanted and all(taken[label] + count < crops[label] for label, count in here.items()):
+            kept.add(name)
             taken += here
+    if not kept:
+        # Few large photos: the smallest that leaves crops of all its labels.
+        spare = [name for name in order if all(count < crops[label] for label, count in of_photo[name].items())]
+        kept.update(sorted(spare, key=lambda name: of_photo[name].total())[:1])
     if not kept:
         raise DataError(
             f"{len(labels)} crops of {len(names)} photos: none can be kept back to test on, as some label has crops of "
