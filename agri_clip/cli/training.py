@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,15 +31,15 @@ def adapt_proposer(
     from fine_tune.adapt.proposer import ProposerRecipe
     from fine_tune.adapt.proposer import adapt_proposer as adapt
 
-    given = {"steps": steps, "photos": rendered}
-    recipe = ProposerRecipe(seed=seed, **{name: value for name, value in given.items() if value is not None})
+    given = {"seed": seed, "steps": steps, "photos": rendered}
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     result = adapt(
         coco,
         out,
         images=images,
         proposer=proposer,
         also=also or (),
-        recipe=recipe,
+        recipe=ProposerRecipe(**changes),
         resume=not fresh,
         tensorboard=tensorboard,
     )

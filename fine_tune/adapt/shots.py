@@ -90,4 +90,4 @@ def vary(rng: np.random.Generator, crop: np.ndarray) -> np.ndarray:
     view = np.rot90(crop[top : top + height, left : left + width], int(rng.integers(4)))
     view = view[:, ::-1] if rng.random() < 0.5 else view
     gain = np.float32(rng.normal(1, LIGHT) * rng.normal(1, TINT, 3)).clip(0.5, 1.6)
-    return np.clip(view * gain, 0, 255).astype(np.uint8)
+    return np.rint(np.clip(view * gain, 0, 255)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Crops of one pest of the catalogue, drawn from what its entry and the renderer know of it: for a pest with no photo."""
+"""Crops of a pest of the catalogue, drawn from what its entry and the renderer know: for a pest with no photo."""
 
 from __future__ import annotations
 
