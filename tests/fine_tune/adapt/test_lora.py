@@ -42,7 +42,7 @@ def teach(model: nn.Module, seed: int = 0) -> None:
             value.data.normal_(0, 0.05, generator=generator)
 
 
-@pytest.mark.parametrize("kind", ("clip", "siglip"))
+@pytest.mark.parametrize("kind", ["clip", "siglip"])
 def test_q_and_v_of_both_towers_are_adapted_and_nothing_else(kind: str) -> None:
     model = make_encoder(kind).model
     targets = find_targets(model)
@@ -57,7 +57,7 @@ def test_towers_of_berts_kind_are_adapted_at_their_own_names() -> None:
     assert {name.rsplit(".", 1)[1] for name in targets if name.startswith("vision")} == {"q_proj", "v_proj"}
 
 
-@pytest.mark.parametrize("kind", ("vision_text", "align"))
+@pytest.mark.parametrize("kind", ["vision_text", "align"])
 def test_a_tower_of_convolutions_is_adapted_in_those_that_mix_channels(kind: str) -> None:
     model = make_encoder(kind).model
     targets = [name for name in find_targets(model) if name.startswith("vision")]
@@ -99,7 +99,7 @@ def test_trained_it_changes_the_output_of_every_layer_it_is_in(kind: str) -> Non
     assert seen == dict.fromkeys(targets, True)
 
 
-@pytest.mark.parametrize("kind", ("clip", "vision_text"))
+@pytest.mark.parametrize("kind", ["clip", "vision_text"])
 def test_only_the_adapters_take_gradients(kind: str) -> None:
     encoder = make_encoder(kind)
     targets = find_targets(encoder.model)
@@ -109,7 +109,7 @@ def test_only_the_adapters_take_gradients(kind: str) -> None:
     assert all("lora_" in name for name in open_weights)
 
 
-@pytest.mark.parametrize("share", (0.0, 0.3, 1.0))
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_a_share_of_the_change_is_a_share_of_the_weights_and_is_saved_as_such(share: float, tmp_path: Path) -> None:
     encoder = make_encoder("vision_text")
     start = {name: value.clone() for name, value in encoder.model.state_dict().items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fine_tune.adapt.judging import Judgement
@@ -26,6 +26,7 @@ def test_the_ends_are_exact(seed: int) -> None:
 
 
 @given(share=st.floats(0, 1))
+@settings(deadline=None)
 def test_between_them_it_is_the_papers_sum(share: float) -> None:
     start, end = weights(1), weights(2)
     expected = (1 - share) * start["kernel"].double() + share * end["kernel"].double()
