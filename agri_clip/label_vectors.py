@@ -11,8 +11,11 @@ from typing import Literal
 
 import numpy as np
 
-from agri_clip.encoders.base import Encoder, known_words_of
-from agri_clip.prompts.base import PromptSet, Target
+from agri_clip.calibration import Calibration
+from agri_clip.encoders.base import Encoder, calibration_of, head_of, known_words_of
+from agri_clip.few_shot import BACKGROUND_CLASS, Evidence
+from agri_clip.prompts.base import PromptSet, Target, bare_name
+from agri_clip.prompts.matching import named_pest
 from agri_clip.prompts.words import UnknownWordWarning, find_unknown_words, unknown_words_message
 
 #: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
@@ -49,6 +52,35 @@ ANY_INSECT = frozenset(
 ) | {"insekt", "insekten", "昆虫", "虫子"}
 
 
+#: No class of a head is this label's, or the head has no class of background.
+NO_CLASS = -1
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What an adapted encoder knows of the labels of a prompt set by examples.
+
+    Attributes
+    ----------
+    evidence : Evidence
+        The encoder's head.
+    class_of : ndarray, shape (labels,), int64
+        Which of its classes each label is; `NO_CLASS` for a label that stays with its words.
+    background : int
+        Which of its classes is that of crops without an insect, or `NO_CLASS`.
+    """
+
+    evidence: Evidence
+    class_of: np.ndarray
+    background: int = NO_CLASS
+
+    def shifts(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Nats to add to the logits of labels (n, labels), and to those of all negatives (n,)."""
+        # One more column of zeros, at NO_CLASS, for what has no class.
+        moved = np.pad(self.evidence.shift(vectors), ((0, 0), (0, 1)))
+        return moved[:, self.class_of], moved[:, self.background]
+
+
 @dataclass(frozen=True)
 class LabelVectors:
     """The vectors of a prompt set under one encoder, with all that scoring needs of both.
@@ -69,6 +101,12 @@ class LabelVectors:
         The encoder's.
     unknown_words : mapping of str to tuple of str
         For each label that has any, the words that the encoder never saw in training; empty where it does not say.
+    examples : Examples or None
+        Where the encoder knows some of the labels by examples.
+    temperature : float
+        Divides the logits; other than 1 where scores were calibrated on labelled crops.
+    calibrated : bool
+        Whether scores of all labels were; only then may they be read as probabilities.
     """
 
     labels: tuple[str, ...]
@@ -82,6 +120,9 @@ class LabelVectors:
     logit_bias: float
     fingerprint: str
     unknown_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    examples: Examples | None = None
+    temperature: float = 1.0
+    calibrated: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -129,6 +170,9 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
     looks = prompts.looks_texts()
     means = np.stack([_label_mean(vector_of, set(texts[label]), set(looks.get(label, ()))) for label in texts])
     vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
+    examples = _examples_of(encoder, prompts.targets)
+    calibration = calibration_of(encoder)
+    fitted = _fitted_thresholds(calibration, prompts.targets)
     return LabelVectors(
         labels=prompts.labels,
         negatives=prompts.negative_labels,
@@ -136,20 +180,71 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
         others=np.array([vector_of[text] for text in rivals], np.float32).reshape(-1, dim),
         lengths_mm=np.array([target.length_mm or (np.nan, np.nan) for target in prompts.targets], np.float64),
         own_thresholds=np.array(
-            [np.nan if target.threshold is None else target.threshold for target in prompts.targets], np.float64
+            [
+                fit if target.threshold is None else target.threshold
+                for target, fit in zip(prompts.targets, fitted, strict=True)
+            ],
+            np.float64,
         ),
         activation=encoder.activation,
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,
         fingerprint=encoder.fingerprint,
-        unknown_words=_warn_of_unknown_words(encoder, prompts),
+        unknown_words=_warn_of_unknown_words(encoder, prompts, examples),
+        examples=examples,
+        temperature=1.0 if calibration is None or np.isnan(fitted).all() else calibration.temperature,
+        calibrated=bool(np.isfinite(fitted).all()),
     )
 
 
-def _warn_of_unknown_words(encoder: Encoder, prompts: PromptSet) -> dict[str, tuple[str, ...]]:
-    """Words of each label that the encoder never saw, told in one warning."""
+def match_labels(targets: Sequence[Target], known: Sequence[str]) -> np.ndarray:
+    """Which of some known labels each target is, by its name or by the catalogue.
+
+    "A whitefly", "whitefly" and "mosca blanca" are one label. A description of a catalogued pest ("a green aphid") is
+    not that pest: it asks for some aphids only.
+
+    Returns
+    -------
+    ndarray, shape (targets,), int64
+        Index into `known`, or `NO_CLASS`; of several the first.
+    """
+    names = {bare_name(label): i for i, label in reversed(list(enumerate(known)))}
+    pests = {pest.id: i for i, label in reversed(list(enumerate(known))) if (pest := named_pest(label)) is not None}
+    found = np.full(len(targets), NO_CLASS, np.int64)
+    for i, target in enumerate(targets):
+        # Only a target that takes a pest's looks is that pest; see `agri_clip.prompts.matching.resolve`.
+        by_pest = pests.get(target.pest, NO_CLASS) if target.pest and target.looks else NO_CLASS
+        found[i] = names.get(bare_name(target.name), by_pest)
+    return found
+
+
+def _examples_of(encoder: Encoder, targets: Sequence[Target]) -> Examples | None:
+    """What an encoder's head knows of the targets; None where that is nothing."""
+    head = head_of(encoder)
+    if head is None:
+        return None
+    insects = [label if label != BACKGROUND_CLASS else "" for label in head.labels]
+    class_of = match_labels(targets, insects)
+    background = head.labels.index(BACKGROUND_CLASS) if BACKGROUND_CLASS in head.labels else NO_CLASS
+    return Examples(head, class_of, background) if (class_of != NO_CLASS).any() else None
+
+
+def _fitted_thresholds(calibration: Calibration | None, targets: Sequence[Target]) -> np.ndarray:
+    """Thresholds (targets,) fitted on labelled crops; NaN where there are none."""
+    values = [] if calibration is None else list(calibration.thresholds.values())
+    known = () if calibration is None else tuple(calibration.thresholds)
+    return np.append(values, np.nan)[match_labels(targets, known)]
+
+
+def _warn_of_unknown_words(
+    encoder: Encoder, prompts: PromptSet, examples: Examples | None
+) -> dict[str, tuple[str, ...]]:
+    """Words of each label that the encoder never saw, told in one warning; labels with examples need no words."""
     known = known_words_of(encoder)
     unknown = {} if known is None else find_unknown_words(prompts, known)
+    if examples is not None:
+        shown = {label for label, number in zip(prompts.labels, examples.class_of, strict=True) if number != NO_CLASS}
+        unknown = {label: words for label, words in unknown.items() if label not in shown}
     if unknown:
         warnings.warn(unknown_words_message(unknown, encoder.name), UnknownWordWarning, stacklevel=3)
     return {label: found.words for label, found in unknown.items()}

@@ -204,7 +204,8 @@ class Labeller:
     def provenance(self, prompts: PromptSet) -> dict[str, Any]:
         """What a result says of its making.
 
-        `unknown_words` only where the encoder never saw some; `pests`, label to catalogue id, only for labels to which
+        `unknown_words` only where the encoder never saw some; `calibrated` only where the scores of all labels are;
+        `pests`, label to catalogue id, only for labels to which
         the prompt set gives a pest that they do not name.
         """
         if prompts not in self._provenance:
@@ -233,6 +234,8 @@ class Labeller:
         }
         if pests := catalogued_labels(prompts):
             made_by["pests"] = dict(pests)
+        if embedded.calibrated:
+            made_by["calibrated"] = True
         return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
 
     def _limits(self, embedded: LabelVectors) -> tuple[float | None, float]:

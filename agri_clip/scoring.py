@@ -122,7 +122,7 @@ def score(
     lengths_px: np.ndarray | None = None,
     threshold: float | None = None,
     insect_threshold: float = INSECT_THRESHOLD,
-    temperature: float = 1.0,
+    temperature: float | None = None,
 ) -> Scores:
     """Score regions against a prompt set.
 
@@ -145,8 +145,8 @@ def score(
     insect_threshold : float
         Least `insect` of a region that is no background. No score is higher than `insect`, so a threshold below this
         one changes nothing.
-    temperature : float
-        Divides the logits; above 1 for an encoder that is too sure of itself. Fitted on labelled regions.
+    temperature : float, optional
+        Divides the logits; above 1 for an encoder that is too sure of itself. That of `prompts` where left out.
 
     Returns
     -------
@@ -165,13 +165,14 @@ def score(
     vectors = np.asarray(vectors)
     if vectors.ndim != 2 or vectors.shape[1] != prompts.vectors.shape[1]:
         raise ValueError(f"vectors are {vectors.shape}, the prompts' are (…, {prompts.vectors.shape[1]})")
+    temperature = prompts.temperature if temperature is None else temperature
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
     # Everything is worked out in the order of the names, so that no sum depends on the order of the prompts.
     by_name = sorted(range(len(prompts.labels)), key=prompts.labels.__getitem__)
     negative_order = sorted(range(len(prompts.negatives)), key=prompts.negatives.__getitem__)
     rows = [*by_name, *(len(by_name) + i for i in negative_order)]
-    logits = _logits(vectors, prompts.vectors[rows], prompts) / temperature
+    logits = _with_examples(vectors, _logits(vectors, prompts.vectors, prompts), prompts)[:, rows] / temperature
     label_logits, negative_logits = logits[:, : len(by_name)], logits[:, len(by_name) :]
     other_logits = _logits(vectors, prompts.others, prompts) / temperature
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
@@ -194,6 +195,15 @@ Judgement = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 def _logits(vectors: np.ndarray, texts: np.ndarray, prompts: LabelVectors) -> np.ndarray:
     cosines = np.round(vectors.astype(np.float64) @ texts.astype(np.float64).T, COSINE_DECIMALS)
     return prompts.logit_scale * cosines + prompts.logit_bias
+
+
+def _with_examples(vectors: np.ndarray, logits: np.ndarray, prompts: LabelVectors) -> np.ndarray:
+    """Logits of labels and negatives, (n, labels + negatives), with what examples add to them."""
+    if prompts.examples is None:
+        return logits
+    labels, negatives = prompts.examples.shifts(vectors)
+    count = len(prompts.labels)
+    return np.concatenate([logits[:, :count] + labels, logits[:, count:] + negatives[:, None]], axis=1)
 
 
 def _log_mean(logits: np.ndarray) -> np.ndarray:

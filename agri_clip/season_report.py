@@ -38,6 +38,8 @@ def count_season(
 ) -> pd.DataFrame:
     """Counts of what a question found, as `agri_clip.counts.count_table` gives them.
 
+    Where the encoder's scores were calibrated for all labels asked, counts have intervals.
+
     Parameters
     ----------
     season : Season
@@ -60,7 +62,8 @@ def count_season(
         A key is not known, or no threshold is for this crop.
     """
     new = find_new(answer.detections, season.read_photo, periods).new if new_only else None
-    table = count_table(answer.detections, by, new=new, periods=periods)
+    calibrated = answer.detections.provenance.get("calibrated") is True
+    table = count_table(answer.detections, by, new=new, periods=periods, calibrated=calibrated)
     return table if thresholds is None else flag_actions(table, thresholds, crop)
 
 

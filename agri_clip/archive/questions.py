@@ -19,6 +19,7 @@ from agri_clip.archive.season import Season
 from agri_clip.archive.store import read, run_query
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
+from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import DataError
@@ -78,12 +79,13 @@ def check_encoder(season: Season, encoder: Encoder) -> None:
     Raises
     ------
     DataError
-        Its fingerprint differs.
+        The fingerprint of its vectors differs. An adapted encoder has the vectors of its base.
     """
-    if encoder.fingerprint != season.run["encoder_fingerprint"]:
+    own = vectors_fingerprint_of(encoder)
+    if own != season.run["encoder_fingerprint"]:
         raise DataError(
             f"{season.archive.place}: its vectors are of the encoder {season.run['encoder']} "
-            f"({season.run['encoder_fingerprint']}), not of {encoder.name} ({encoder.fingerprint}), and cannot be "
+            f"({season.run['encoder_fingerprint']}), not of {encoder.name} ({own}), and cannot be "
             "compared with it; ask with the former, or run `agri-clip batch` with the new encoder, which keeps its "
             "vectors beside the others"
         )

@@ -33,6 +33,7 @@ from agri_clip.archive.schema import (
 from agri_clip.archive.store import Archive, explained, read
 from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
+from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.errors import DataError
 from agri_clip.labelling import program_version
 from agri_clip.photo import Photo, read_photo
@@ -158,7 +159,7 @@ class Season:
         """
         now = {
             "encoder": encoder.name,
-            "encoder_fingerprint": encoder.fingerprint,
+            "encoder_fingerprint": vectors_fingerprint_of(encoder),
             "proposer": proposer.name,
             "proposer_version": proposer.version,
             "settings": json.dumps(lasting(settings, reading), sort_keys=True),
@@ -166,7 +167,7 @@ class Season:
             "libraries": json.dumps({name: version(name) for name in LIBRARIES}, sort_keys=True),
         }
         runs = archive.rows("runs")
-        mine = [run for run in runs if run["encoder_fingerprint"] == encoder.fingerprint]
+        mine = [run for run in runs if run["encoder_fingerprint"] == now["encoder_fingerprint"]]
         if mine:
             _refuse_changes(archive.place, mine[-1], now)
             if all(mine[-1][key] == value for key, value in now.items()):

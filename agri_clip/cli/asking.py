@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,12 +26,21 @@ SeasonEncoder = Annotated[
 
 
 def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[Season, Encoder]:
-    """The season that a question goes to, and its encoder."""
+    """The season that a question goes to, and its encoder.
+
+    The encoder may also be one that filled no archive but has the vectors of one that did: an adapted one, or its base.
+    """
     from agri_clip.archive import Archive, Season
     from agri_clip.archive.questions import check_encoder
     from agri_clip.encoders import get_encoder
+    from agri_clip.encoders.base import vectors_fingerprint_of
 
-    season = Season.of(Archive.open(archive), encoder)
+    opened = Archive.open(archive)
+    kept = {run[key] for run in opened.encoders() for key in ("encoder", "encoder_fingerprint")}
+    if encoder is not None and encoder not in kept and (encoder == "builtin" or Path(encoder).is_dir()):
+        made = get_encoder(encoder, device=device)
+        return Season.of(opened, vectors_fingerprint_of(made)), made
+    season = Season.of(opened, encoder)
     made = get_encoder(season.run["encoder"], device=device)
     check_encoder(season, made)
     return season, made

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from agri_clip import hub
 from agri_clip.encoders import adapters
+from agri_clip.encoders.adapted import is_adapted, load_adapted, read_card
 from agri_clip.encoders.base import Encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.errors import ModelError
@@ -96,6 +97,9 @@ def get_encoder(encoder: str | Path | Encoder = "builtin", device: str | None = 
         folder = _builtin()
     else:
         _check_name(name)
+        if is_adapted(Path(name).expanduser()):
+            base = read_card(Path(name).expanduser())["base"]["encoder"]
+            return load_adapted(name, get_encoder(base, device=device, **settings))
     if _layout(name) is hub.OPEN_CLIP:
         from agri_clip.encoders.open_clip import OpenClipEncoder
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
 from agri_clip.errors import ModelError
+
+if TYPE_CHECKING:
+    from agri_clip.calibration import Calibration
+    from agri_clip.few_shot import FewShotHead
 
 #: File of a model folder with the words of its training captions: UTF-8, one lower-case word a line.
 KNOWN_WORDS = "known_words.txt"
@@ -33,7 +37,8 @@ class Encoder(Protocol):
     logit_bias : float
         What is added to it (0 for softmax models).
 
-    An encoder may also have `known_words`; ask for it with `known_words_of`.
+    An encoder may also have `known_words`, `head`, `calibration` and `vectors_fingerprint`; ask for them with the
+    functions below.
     """
 
     name: str
@@ -55,6 +60,22 @@ class Encoder(Protocol):
 def known_words_of(encoder: Encoder) -> frozenset[str] | None:
     """The words that an encoder saw in training; None where it does not say, such as one trained on the web's words."""
     return getattr(encoder, "known_words", None)
+
+
+def head_of(encoder: Encoder) -> FewShotHead | None:
+    """The few-shot head of an adapted encoder; None for any other."""
+    return getattr(encoder, "head", None)
+
+
+def calibration_of(encoder: Encoder) -> Calibration | None:
+    """How an encoder's scores were calibrated on labelled crops; None where they were not."""
+    return getattr(encoder, "calibration", None)
+
+
+def vectors_fingerprint_of(encoder: Encoder) -> str:
+    """What vectors are compared by: that of the base for an adapted encoder, whose vectors are the base's."""
+    own: str | None = getattr(encoder, "vectors_fingerprint", None)
+    return own or encoder.fingerprint
 
 
 def read_known_words(folder: Path) -> frozenset[str] | None:

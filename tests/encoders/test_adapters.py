@@ -94,7 +94,7 @@ def test_the_path_of_a_base_holds_wherever_the_program_is_started(
 
 def test_missing_weights_and_pickles_are_not_opened(adapter: Path) -> None:
     (adapter / adapters.WEIGHTS).rename(adapter / "adapter_model.bin")
-    with pytest.raises(ModelError, match="adapter_model.safetensors is missing"):
+    with pytest.raises(ModelError, match=r"adapter_model\.safetensors is missing"):
         made(adapter)
 
 

@@ -27,7 +27,7 @@ def test_a_pest_is_found_by_any_of_its_names(name: str, pest: str) -> None:
 
 
 def test_an_unknown_pest_says_where_the_names_are() -> None:
-    with pytest.raises(PromptError, match="no pest 'unicorn'.*data/pests"):
+    with pytest.raises(PromptError, match=r"no pest 'unicorn'.*data/pests"):
         find_pest("unicorn")
 
 
@@ -66,5 +66,5 @@ def _read(folder: Path) -> tuple[tuple[np.ndarray, ...], tuple[str, ...]]:
 def test_a_species_that_is_never_drawn_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pests, "MOST_TRIES", 2)
     monkeypatch.setattr(pests, "matching_species", lambda *_: [])
-    with pytest.raises(DataError, match="none of 2 drawings of a moth.*--pest moth"):
+    with pytest.raises(DataError, match=r"none of 2 drawings of a moth.*--pest moth"):
         next(render_pest(find_pest("tuta-absoluta"), 1, seed=0, size=40))

@@ -69,7 +69,7 @@ def test_a_tower_of_convolutions_is_adapted_in_those_that_mix_channels(kind: str
 def test_a_tower_without_either_is_refused() -> None:
     model = make_encoder("clip").model
     model.vision_model = nn.ModuleDict({"attention": nn.MultiheadAttention(8, 2)})
-    with pytest.raises(ModelError, match="vision_model.*--method full"):
+    with pytest.raises(ModelError, match=r"vision_model.*--method full"):
         find_targets(model)
 
 

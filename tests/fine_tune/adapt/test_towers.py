@@ -120,9 +120,10 @@ def test_a_killed_run_ends_where_an_uninterrupted_one_does(
     method: Method, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = adapt(tmp_path / "whole", method)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         die_at_save(patch, 2)
-        adapt(tmp_path / "killed", method)
+        with pytest.raises(KeyboardInterrupt):
+            adapt(tmp_path / "killed", method)
     steps: list[int] = []
     step = TowerTrainer.train_step
     monkeypatch.setattr(TowerTrainer, "train_step", lambda self, batch: steps.append(self.step) or step(self, batch))
@@ -146,9 +147,10 @@ def test_one_seed_gives_one_result_and_another_seed_another(tmp_path: Path) -> N
 def test_an_unfinished_run_of_other_settings_is_refused_unless_it_begins_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         die_at_save(patch, 1)
-        adapt(tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            adapt(tmp_path)
     with pytest.raises(AgriClipError, match="another recipe"):
         adapt(tmp_path, seed=5)
     with pytest.raises(AgriClipError, match="another recipe"):
