@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from fine_tune.contrastive import contrastive_loss
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -74,6 +76,4 @@ def contrast(images: Tensor, names: Tensor, labels: Tensor, scale: Tensor, bias:
         logits = scale * images @ names.T + bias
         sign = 2.0 * nn.functional.one_hot(labels, len(names)).to(logits.dtype) - 1
         return -nn.functional.logsigmoid(sign * logits).sum(dim=1).mean()
-    from fine_tune.pretrain import contrastive_loss
-
     return contrastive_loss(images, names[labels], scale, labels)

@@ -29,12 +29,10 @@ from fine_tune.adapt.lora import add_lora
 from fine_tune.adapt.shots import ShotBatch, Shots
 from fine_tune.adapt.wise import blend_weights, scale_adapter
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.contrastive import MAX_LOGIT_SCALE
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 
 Method = Literal["lora", "full"]
-
-#: A temperature that is trained may not fall below 0.01 (Radford et al. 2021, section 2.5), or below where it was.
-MAX_SCALE = 100.0
 
 
 @dataclass(frozen=True)
@@ -148,7 +146,9 @@ class TowerTrainer:
             self.wrapped = self._open_weights()
         self.trained = {n: p for n, p in encoder.model.named_parameters() if p.requires_grad}
         self.start = self._weights() if run.method == "full" else {}
-        self.max_scale = max(MAX_SCALE, float(scale_and_bias(encoder.model)[0].detach()))
+        # Sigmoid models begin beyond CLIP's limit.
+        start = float(scale_and_bias(encoder.model)[0].detach().log())
+        self.max_logit_scale = max(MAX_LOGIT_SCALE, start)
         self.optimizer = torch.optim.AdamW(
             decay_groups(encoder.model, run.recipe.weight_decay), lr=run.recipe.learning_rate
         )
@@ -219,7 +219,7 @@ class TowerTrainer:
     def _limit_scale(self) -> None:
         scale = getattr(self.encoder.model, "logit_scale", None)
         if scale is not None and scale.requires_grad:
-            scale.data.clamp_(max=math.log(self.max_scale))
+            scale.data.clamp_(max=self.max_logit_scale)
 
     def _image_vectors(self, crops: Sequence[np.ndarray]) -> Tensor:
         """Unit vectors (n, dim) of crops with their graph; in parts where activations are computed again."""

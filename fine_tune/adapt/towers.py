@@ -11,10 +11,12 @@ from pathlib import Path
 import torch
 
 from agri_clip.encoders import get_encoder
-from agri_clip.encoders.adapters import is_adapter, write_base
+from agri_clip.encoders.adapted import CARD
+from agri_clip.encoders.adapters import CONFIG, is_adapter, write_base
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import ClipEncoder
 from agri_clip.errors import DataError, ModelError
+from agri_clip.pretrained import quiet
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.templates import expand
 from fine_tune.adapt.curves import plot_curve
@@ -25,7 +27,7 @@ from fine_tune.adapt.shots import Shots
 from fine_tune.adapt.splits import hold_out
 from fine_tune.adapt.tower_training import RECIPES, HeldOut, Method, TowerRecipe, TowerRun, TowerTrainer
 from fine_tune.adapt.wise import choose_blend
-from fine_tune.pretrain import words_in
+from fine_tune.dual_encoder import words_in
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def adapt_towers(
     Raises
     ------
     DataError
-        Too few labels or photos, or a label without a text.
+        Too few labels or photos, or a label without a text; or `out` holds a model of another kind.
     ModelError
         The encoder is none that can be trained, or is an adapter and would get another one.
     AgriClipError
@@ -121,6 +123,7 @@ def adapt_towers(
     Hu et al., LoRA, ICLR 2022; Goyal et al., Finetune like you pretrain, CVPR 2023; Wortsman et al., Robust fine-tuning
     of zero-shot models, CVPR 2022.
     """
+    _check_place(out, encoder, method)
     model, recipe = _open(encoder, method, device), recipe or RECIPES[method]
     called = _call(samples, texts)
     back = hold_out(samples.labels, samples.photos, recipe.held_out, seed)
@@ -139,14 +142,21 @@ def adapt_towers(
     return result
 
 
+def _check_place(out: Path, encoder: str, method: Method) -> None:
+    """Refuse a folder in which two models would be mixed up, or the start overwritten."""
+    other = {"lora": "config.json", "full": CONFIG}[method]
+    if out.resolve() == Path(encoder).expanduser().resolve() or any((out / name).is_file() for name in (other, CARD)):
+        raise DataError(f"{out}: holds a model of another kind already; give another folder for the adapted one")
+
+
 def _open(encoder: str, method: Method, device: str | None) -> ClipEncoder:
     if method == "lora" and is_adapter(encoder):
         raise ModelError(f"{encoder} is an adapter already; adapt the model under it, with the old and the new crops")
     model = get_encoder(encoder, device, dtype="float32")
     if not isinstance(model, ClipEncoder):
         raise ModelError(
-            f"{encoder} is a model of open_clip, which --method {method} cannot train; use a head on its vectors, such "
-            "as --method gda"
+            f"--method {method} trains models of transformers, and {encoder} is none: adapt the encoder under it where "
+            "it has a head; for a model of open_clip use a head, such as --method gda"
         )
     return model
 
@@ -205,8 +215,9 @@ def _write(
         save_lora(trainer.wrapped, out, result.blend)
         write_base(out, result.encoder, trainer.run_.base)
     else:
-        model.model.save_pretrained(out)
-        model.processor.save_pretrained(out)
+        with quiet("transformers"):
+            model.model.save_pretrained(out)
+            model.processor.save_pretrained(out)
     if model.known_words is not None:
         words = sorted(model.known_words | set(words_in(text for options in texts.values() for text in options)))
         (out / KNOWN_WORDS).write_text("\n".join(words) + "\n", encoding="utf-8")

@@ -76,7 +76,7 @@ def test_a_base_that_changed_since_is_refused_by_both_fingerprints(adapter: Path
 
 def test_a_base_of_another_shape_is_refused(adapter: Path, tiny: Tiny) -> None:
     config = json.loads((adapter / adapters.CONFIG).read_text())
-    config["base_model_name_or_path"] = str(tiny("siglip"))
+    config["base_model_name_or_path"] = str(tiny("vision_text"))
     (adapter / adapters.CONFIG).write_text(json.dumps(config))
     with pytest.raises(ModelError, match="does not fit its base"):
         made(adapter)

@@ -123,7 +123,7 @@ def test_a_share_of_the_change_is_a_share_of_the_weights_and_is_saved_as_such(sh
     loaded = get_encoder(tmp_path, "cpu", dtype="float32")
     assert isinstance(loaded, ClipEncoder)
     for name, value in loaded.model.state_dict().items():
-        torch.testing.assert_close(value, torch.lerp(start[name].float(), end[name].float(), share), msg=name)
+        torch.testing.assert_close(value.float(), torch.lerp(start[name].float(), end[name].float(), share), msg=name)
     np.testing.assert_allclose(vectors(loaded), blended, rtol=1e-3, atol=1e-5)
     if share == 0:
         np.testing.assert_array_equal(vectors(loaded), vectors(make_encoder("vision_text")))

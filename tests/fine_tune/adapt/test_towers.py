@@ -309,5 +309,14 @@ def test_an_adapter_gets_no_second_one_but_can_be_trained_whole(tmp_path: Path) 
     assert get_encoder(tmp_path / "second", "cpu").encode_texts(["a bee"]).shape[0] == 1
 
 
+@pytest.mark.parametrize(("first", "second"), [("lora", "full"), ("full", "lora"), ("full", "start")])
+def test_models_are_not_mixed_up_in_one_folder(first: Method, second: str, tmp_path: Path) -> None:
+    adapt(tmp_path, first)
+    start = str(tmp_path) if second == "start" else str(tiny("clip"))
+    method: Method = "lora" if second == "lora" else "full"
+    with pytest.raises(DataError, match="another kind"):
+        adapt_towers(SAMPLES, TEXTS, start, tmp_path, method=method, recipe=TINY)
+
+
 def test_recipes_of_both_methods_are_there() -> None:
     assert set(tower_training.RECIPES) == set(METHODS)
