@@ -138,7 +138,7 @@ class TowerTrainer:
     def __init__(
         self, run: TowerRun, encoder: ClipEncoder, shots: Shots, held_out: HeldOut, out: Path, tensorboard: bool = False
     ) -> None:
-        self.run_, self.recipe, self.encoder = run, run.recipe, encoder
+        self.plan, self.recipe, self.encoder = run, run.recipe, encoder
         self.shots, self.held_out, self.out, self.tensorboard = shots, held_out, out, tensorboard
         self.device = encoder.device
         with torch.random.fork_rng(self._cuda):
@@ -163,7 +163,7 @@ class TowerTrainer:
     def _open_weights(self) -> Any:
         """Let the weights that the method trains take gradients; the model with its adapters where it has any."""
         model = self.encoder.model
-        if self.run_.method == "full":
+        if self.plan.method == "full":
             return model.requires_grad_(True)
         model.requires_grad_(False)
         return add_lora(model, self.recipe.rank, self.recipe.alpha, self.recipe.dropout, self.encoder.name)
@@ -191,7 +191,7 @@ class TowerTrainer:
             group["lr"] = rate
         with torch.random.fork_rng(self._cuda):
             # The step alone seeds dropout, so that a resumed run needs no state of the generator.
-            torch.manual_seed(self.run_.seed * 1_000_003 + self.step)
+            torch.manual_seed(self.plan.seed * 1_000_003 + self.step)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self._half):
                 images, names = self._image_vectors(batch.crops), self._text_vectors(batch.texts)
             labels = torch.from_numpy(batch.labels).to(self.device)
@@ -247,7 +247,7 @@ class TowerTrainer:
 
     def set_blend(self, share: float) -> None:
         """Put the model at a share of the way from the start to the best weights of the run."""
-        if self.run_.method == "full":
+        if self.plan.method == "full":
             self._load(blend_weights(self.start, self.best, share))
         else:
             self._load(self.best)
@@ -271,7 +271,7 @@ class TowerTrainer:
             "rows": self.rows,
             "seconds": self.seconds,
         }
-        save_checkpoint(self.checkpoint, self.run_, state)
+        save_checkpoint(self.checkpoint, self.plan, state)
 
     def resume(self) -> bool:
         """Take up the state of an earlier run that was cut short, if there is one.
@@ -281,7 +281,7 @@ class TowerTrainer:
         AgriClipError
             The checkpoint is of another run.
         """
-        state = load_checkpoint(self.checkpoint, self.run_, str(self.device))
+        state = load_checkpoint(self.checkpoint, self.plan, str(self.device))
         if state is None:
             return False
         self._load(state["weights"])

@@ -191,7 +191,7 @@ def _finish(trainer: TowerTrainer, encoder: str, crops: int) -> TowersResult:
     trainer.set_blend(blend)
     return TowersResult(
         folder=trainer.out,
-        method=trainer.run_.method,
+        method=trainer.plan.method,
         encoder=encoder,
         blend=blend,
         words=judged[0.0],
@@ -213,7 +213,7 @@ def _write(
     model, out = trainer.encoder, result.folder
     if result.method == "lora":
         save_lora(trainer.wrapped, out, result.blend)
-        write_base(out, result.encoder, trainer.run_.base)
+        write_base(out, result.encoder, trainer.plan.base)
     else:
         with quiet("transformers"):
             model.model.save_pretrained(out)
@@ -223,8 +223,8 @@ def _write(
         (out / KNOWN_WORDS).write_text("\n".join(words) + "\n", encoding="utf-8")
     facts = {
         **{key: value for key, value in asdict(result).items() if key != "folder"},
-        "base": trainer.run_.base,
-        "seed": trainer.run_.seed,
+        "base": trainer.plan.base,
+        "seed": trainer.plan.seed,
         "recipe": asdict(trainer.recipe),
         "labels": samples.counts,
     }
