@@ -123,12 +123,23 @@ class Tiles:
 
 
 class Trainer:
-    """One run: network, its running average, optimiser and step, saved together and resumed exactly."""
+    """One run: network, its running average, optimiser and step, saved together and resumed exactly.
 
-    def __init__(self, recipe: Recipe, tiles: Tiles, out: Path) -> None:
+    Parameters
+    ----------
+    recipe : Recipe
+    tiles : Tiles
+    out : Path
+        Keeps the checkpoint and the log.
+    net : ultralytics network, optional
+        What is trained; without it, the recipe's architecture from nothing.
+    """
+
+    def __init__(self, recipe: Recipe, tiles: Tiles, out: Path, net: Any = None) -> None:
         self.recipe, self.tiles, self.out = recipe, tiles, out
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.net = build_detector(recipe.architecture, recipe.seed).to(self.device, memory_format=torch.channels_last)
+        net = build_detector(recipe.architecture, recipe.seed) if net is None else net
+        self.net = net.to(self.device, memory_format=torch.channels_last)
         self.average = deepcopy(self.net).eval()
         self.optimizer = torch.optim.AdamW(
             decay_groups(self.net, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.99)
@@ -167,16 +178,26 @@ class Trainer:
         """Where the state of an unfinished run is kept."""
         return self.out / "checkpoint.pt"
 
-    def save(self) -> None:
-        """Write the whole state, or leave the older one."""
-        state = {
+    def state(self) -> dict[str, Any]:
+        """All that a run is resumed from."""
+        return {
             "net": self.net.state_dict(),
             "average": self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "seconds": self.seconds,
         }
-        save_checkpoint(self.checkpoint, self.recipe, state)
+
+    def take_up(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds = state["step"], state["seconds"]
+
+    def save(self) -> None:
+        """Write the whole state, or leave the older one."""
+        save_checkpoint(self.checkpoint, self.recipe, self.state())
 
     def resume(self) -> bool:
         """Take up the state of an earlier run of the same recipe, if there is one.
@@ -189,10 +210,7 @@ class Trainer:
         state = load_checkpoint(self.checkpoint, self.recipe, self.device)
         if state is None:
             return False
-        self.net.load_state_dict(state["net"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds = state["step"], state["seconds"]
+        self.take_up(state)
         return True
 
     def export(self, folder: Path) -> Path:

@@ -6,6 +6,7 @@ the code that loads any model from the hub.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -150,3 +151,8 @@ def save_dual_encoder(
     stored = stored.to("cpu", torch.float16 if half else torch.float32)
     stored.save_pretrained(folder)
     VisionTextDualEncoderProcessor(processor, tokenizer).save_pretrained(folder)
+
+
+def words_in(texts: Iterable[str]) -> list[str]:
+    """The distinct words of texts, lower case, in order; hyphens part words."""
+    return sorted({word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower())})

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,15 +23,14 @@ from agri_clip.encoders.base import KNOWN_WORDS
 from fine_tune.bank import bank_loss, draw_bank
 from fine_tune.batches import Batch, Batches, write_caption
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.contrastive import MAX_LOGIT_SCALE, contrastive_loss
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
-from fine_tune.dual_encoder import build_model, save_dual_encoder, train_tokenizer
+from fine_tune.dual_encoder import build_model, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.parallel import ParallelGradients, share_parameters
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 from fine_tune.synthetic import NONE
 
-#: A learned temperature may not fall below 0.01 (Radford et al. 2021, section 2.5).
-MAX_LOGIT_SCALE = math.log(100.0)
 #: Captions from which the tokenizer is learned.
 TOKENIZER_CAPTIONS = 100_000
 
@@ -75,30 +73,6 @@ class Recipe:
     side: int = 72
     bfloat16: bool = False
     seed: int = 0
-
-
-def contrastive_loss(images: Tensor, texts: Tensor, logit_scale: Tensor, caption_ids: Tensor) -> Tensor:
-    """Symmetric cross-entropy over a batch; pairs that share a caption are not negatives of each other.
-
-    Parameters
-    ----------
-    images, texts : Tensor, shape (n, d)
-        Unit vectors; row i of each belongs together.
-    logit_scale : Tensor, scalar
-        What cosines are multiplied by.
-    caption_ids : Tensor, shape (n,)
-        Equal where captions are equal.
-
-    References
-    ----------
-    Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021, figure 3.
-    """
-    logits = logit_scale * images @ texts.T
-    same = caption_ids[:, None] == caption_ids[None, :]
-    same.fill_diagonal_(False)
-    logits = logits.masked_fill(same, float("-inf"))
-    target = torch.arange(len(images), device=images.device)
-    return (nn.functional.cross_entropy(logits, target) + nn.functional.cross_entropy(logits.T, target)) / 2
 
 
 def real_pool(parts: Sequence[RealCrops]) -> CropPool:
@@ -257,11 +231,6 @@ def sample_texts(pools: Sequence[CropPool], count: int = TOKENIZER_CAPTIONS) -> 
     texts = {write_caption(rng, whole, row) for row in rng.permutation(len(whole))[:count]}
     texts.update(text for _ in range(max(1, count // 500)) for text in draw_bank(rng))
     return sorted(texts)
-
-
-def words_in(texts: Iterable[str]) -> list[str]:
-    """The distinct words of texts, lower case, in order; hyphens part words."""
-    return sorted({word for text in texts for word in re.findall(r"[^\W\d_]+", text.lower())})
 
 
 def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes: int | None = None) -> Path:

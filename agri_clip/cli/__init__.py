@@ -7,7 +7,16 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from agri_clip.cli import adapting, batch, counts, page, photos, season, track  # noqa: F401 - they register their commands
+from agri_clip.cli import (  # noqa: F401 - they register their commands
+    adapting,
+    batch,
+    counts,
+    page,
+    photos,
+    season,
+    track,
+    training,
+)
 from agri_clip.cli.options import WRONG_COMMAND, app
 from agri_clip.errors import AgriClipError, AgriClipWarning
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agri_clip import hub
+from agri_clip.encoders import adapters
 from agri_clip.encoders.adapted import is_adapted, load_adapted, read_card
 from agri_clip.encoders.base import Encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
@@ -83,11 +84,15 @@ def get_encoder(encoder: str | Path | Encoder = "builtin", device: str | None = 
     Raises
     ------
     ModelError
-        Unknown name, or the model is not here and cannot be fetched, or cannot be loaded.
+        Unknown name, or the model is not here and cannot be fetched, or cannot be loaded; or the base of an adapter is
+        not the one that it was trained on.
     """
     if not isinstance(encoder, (str, Path)):
         return encoder
-    name, folder = str(encoder), None
+    name = str(encoder)
+    if adapters.is_adapter(name):
+        return _adapted(name, device, settings)
+    folder = None
     if name == "builtin":
         folder = _builtin()
     else:
@@ -129,8 +134,25 @@ def fetch(name: str) -> Path:
     """
     if name == "builtin":
         return _builtin()
+    if adapters.is_adapter(name):
+        return fetch(adapters.read_base(Path(name).expanduser()).encoder)
     _check_name(name)
     return hub.ensure(name.removeprefix(OPEN_CLIP_PREFIX), _layout(name))
+
+
+def _adapted(name: str, device: str | None, settings: dict[str, Any]) -> Encoder:
+    """The encoder of an adapter folder: its base, with the adapter merged in."""
+    from agri_clip.encoders.clip import ClipEncoder
+
+    adapter = Path(name).expanduser()
+    base = adapters.read_base(adapter)
+    if base.encoder != "builtin":
+        _check_name(base.encoder)
+    if _layout(base.encoder) is hub.OPEN_CLIP:
+        raise ModelError(f"{name}: its base {base.encoder} is of open_clip; adapters work on models of transformers")
+    folder = _builtin() if base.encoder == "builtin" else hub.ensure(base.encoder)
+    adapters.check_base(adapter, base, hub.fingerprint(folder))
+    return ClipEncoder(name, device=device, folder=folder, adapter=adapter, **settings)
 
 
 def _known() -> Iterator[EncoderInfo]:

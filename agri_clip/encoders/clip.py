@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agri_clip.encoders.adapters import adapter_fingerprint, merge_adapter
 from agri_clip.encoders.base import read_known_words
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
 from agri_clip.errors import ModelError
@@ -48,9 +49,13 @@ class ClipEncoder(DualEncoder):
         Crops per pass; None takes 32 on a CPU and 256 elsewhere.
     folder : Path or None
         Where the files are, when that is not what `name` says.
+    adapter : Path or None
+        Folder of a LoRA adapter to merge into the weights; its base was checked before.
 
     Attributes
     ----------
+    model : transformers.PreTrainedModel
+        For training; whoever changes its weights makes a new encoder of them.
     known_words : frozenset of str or None
         Words of the training captions, where the folder lists them; None for a model trained on the web's words.
 
@@ -67,23 +72,26 @@ class ClipEncoder(DualEncoder):
         dtype: str | torch.dtype | None = "auto",
         batch_size: int | None = None,
         folder: Path | None = None,
+        adapter: Path | None = None,
     ) -> None:
         super().__init__(name, device, dtype, batch_size)
         self.folder = folder or ensure(name)
-        self._model = _load_dual_encoder(name, self.folder, self.dtype).to(self.device)
-        self._processor = load_processor(name, self.folder)
+        self.model = _load_dual_encoder(name, self.folder, self.dtype, adapter).to(self.device)
+        self.processor = load_processor(name, self.folder)
         self.fingerprint = fingerprint(self.folder)
-        self.known_words = read_known_words(self.folder)
-        self.activation = "sigmoid" if hasattr(self._model, "logit_bias") else "softmax"
-        self.logit_scale, self.logit_bias = _logit_scale(self._model)
-        _check_end_token(name, self._model.config, self._processor.tokenizer)
+        if adapter is not None:
+            self.fingerprint = adapter_fingerprint(adapter, self.fingerprint)
+        self.known_words = read_known_words(adapter or self.folder)
+        self.activation = "sigmoid" if hasattr(self.model, "logit_bias") else "softmax"
+        self.logit_scale, self.logit_bias = (float(value.detach()) for value in scale_and_bias(self.model))
+        _check_end_token(name, self.model.config, self.processor.tokenizer)
         self.dim = self.encode_texts(["insect"]).shape[1]
 
     @cached_property
     def _text_settings(self) -> dict[str, Any]:
         """How the tokenizer is called: the processor's own settings, within the length that the model can read."""
-        config, tokenizer = self._model.config, self._processor.tokenizer
-        own = dict(getattr(self._processor, "text_kwargs", None) or {})
+        config, tokenizer = self.model.config, self.processor.tokenizer
+        own = dict(getattr(self.processor, "text_kwargs", None) or {})
         lengths = [int(tokenizer.model_max_length), int(own.get("max_length") or tokenizer.model_max_length)]
         positions = getattr(config.text_config, "max_position_embeddings", None)
         if positions is not None:
@@ -93,10 +101,9 @@ class ClipEncoder(DualEncoder):
         padding = "max_length" if config.model_type in PADDED_TEXT else own.get("padding", True)
         return {"padding": padding, "truncation": True, "max_length": min(lengths), "return_tensors": "pt"}
 
-    def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
-        import torch
-
-        tokenizer, limit = self._processor.tokenizer, self._text_settings["max_length"]
+    def prepare_texts(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What the text tower reads of n texts: token ids and, for most models, their mask, each (n, length) int64."""
+        tokenizer, limit = self.processor.tokenizer, self._text_settings["max_length"]
         with quiet("transformers.tokenization_utils_base"):
             lengths = [len(ids) for ids in tokenizer(list(texts), padding=False, truncation=False)["input_ids"]]
         for text, length in zip(texts, lengths, strict=True):
@@ -104,32 +111,46 @@ class ClipEncoder(DualEncoder):
                 message = (
                     f"{self.name} reads {limit} tokens, this prompt has {length} and its end is not read: {text!r}"
                 )
-                warnings.warn(message, TruncatedTextWarning, stacklevel=4)
+                warnings.warn(message, TruncatedTextWarning, stacklevel=5)
         inputs = tokenizer(list(texts), **self._text_settings)
-        if self._model.config.model_type in PADDED_TEXT:
+        if self.model.config.model_type in PADDED_TEXT:
             inputs = {"input_ids": inputs["input_ids"]}
+        return {key: value.to(self.device) for key, value in inputs.items()}
+
+    def prepare_crops(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+        """What the image tower reads of n crops: tensors of n rows each, on the device, in its number format."""
+        prepared = self._prepare_batch(crops) if self._batch_preparation_is_exact else self._prepare(crops)
+        return {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in prepared.items()}
+
+    def run_text_tower(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Raw features (n, dim) of texts from `prepare_texts`, with their graph where gradients are on."""
+        return _pooled(self.model.get_text_features(**prepared))
+
+    def run_image_tower(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
+        """Raw features (n, dim) of crops from `prepare_crops`, with their graph where gradients are on."""
+        return _pooled(self.model.get_image_features(**prepared))
+
+    def _text_features(self, texts: Sequence[str]) -> torch.Tensor:
+        import torch
+
         with torch.inference_mode():
-            return _pooled(self._model.get_text_features(**{k: v.to(self.device) for k, v in inputs.items()}))
+            return self.run_text_tower(self.prepare_texts(texts))
 
     def _image_features(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         import torch
 
         with torch.inference_mode():
-            prepared = self._prepare_batch(crops) if self._batch_preparation_is_exact else self._prepare(crops)
-            cast = {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in prepared.items()}
-            return _pooled(self._model.get_image_features(**cast))
+            return self.run_image_tower(self.prepare_crops(crops))
 
     def _prepare(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         """Crops through the model's own processor: right for every model, slow for many small crops."""
-        return dict(
-            self._processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last")
-        )
+        return dict(self.processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last"))
 
     def _prepare_batch(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
         """The same through the processor's own steps, normalised as one batch on the device."""
         import torch
 
-        own = self._processor.image_processor
+        own = self.processor.image_processor
         resized = []
         for crop in crops:
             picture = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)
@@ -163,21 +184,22 @@ class ClipEncoder(DualEncoder):
         return fast.shape == slow.shape and float((fast - slow).abs().max()) < SAME_PIXELS
 
 
-def _load_dual_encoder(name: str, folder: Path, dtype: torch.dtype) -> Any:
+def _load_dual_encoder(name: str, folder: Path, dtype: torch.dtype, adapter: Path | None = None) -> Any:
+    import torch
     from transformers import AutoModel
 
-    model = load_model(AutoModel, name, folder, dtype)
+    model = load_model(AutoModel, name, folder, dtype if adapter is None else torch.float32)
     if not hasattr(model, "get_image_features") or not hasattr(model, "get_text_features"):
         raise ModelError(f"{name} is a {type(model).__name__}, which does not encode both pictures and texts")
-    return model
+    return model if adapter is None else merge_adapter(model, adapter).to(dtype)
 
 
-def _logit_scale(model: Any) -> tuple[float, float]:
-    """What the model multiplies a cosine by and what it adds, whatever it calls them."""
+def scale_and_bias(model: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """What a model multiplies a cosine by and what it adds, whatever it calls them: scalars with their graph."""
     if hasattr(model, "temperature"):
-        return 1.0 / float(model.temperature.detach()), 0.0
-    bias = float(model.logit_bias.detach()) if hasattr(model, "logit_bias") else 0.0
-    return float(model.logit_scale.detach().float().exp()), bias
+        return 1.0 / model.temperature.float().squeeze(), model.temperature.new_zeros(())
+    bias = model.logit_bias.float().squeeze() if hasattr(model, "logit_bias") else model.logit_scale.new_zeros(())
+    return model.logit_scale.float().exp().squeeze(), bias
 
 
 def _check_end_token(name: str, config: Any, tokenizer: Any) -> None:

@@ -109,7 +109,9 @@ SAMPLES = (
 def write_jpeg(path: Path, pixels: np.ndarray, quality: int = 88) -> None:
     """Write (h, w, 3) uint8 RGB pixels as a JPEG or, by the name's ending, any format that OpenCV writes."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _, packed = cv2.imencode(path.suffix or ".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+    ending = path.suffix or ".jpg"
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality] if ending.lower() in (".jpg", ".jpeg") else []
+    _, packed = cv2.imencode(ending, pixels[..., ::-1], settings)
     path.write_bytes(packed.tobytes())
 
 

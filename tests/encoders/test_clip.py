@@ -88,7 +88,7 @@ def test_the_batched_preparation_of_crops_is_the_processors(tiny, crops, kind):
 @pytest.mark.parametrize("kind", ["clip", "metaclip_2", "vision_text"])
 def test_texts_are_pooled_at_their_end_token(tiny, kind):
     encoder = ClipEncoder(str(tiny(kind)), device="cpu")
-    model, tokenizer = encoder._model, encoder._processor.tokenizer
+    model, tokenizer = encoder.model, encoder.processor.tokenizer
     inputs = tokenizer(["a fly", "a moth on a leaf"], padding=True, return_tensors="pt")
     ends = [ids.index(tokenizer.eos_token_id) for ids in inputs["input_ids"].tolist()]
     assert ends[0] < ends[1]
@@ -215,7 +215,7 @@ def test_the_file_layout_of_older_hub_models_is_read(copy, crops):
     old = {key: pictures[key] for key in ("image_mean", "image_std", "resample", "do_resize", "do_center_crop")}
     old |= {"size": 32, "crop_size": 32, "do_normalize": True, "feature_extractor_type": "CLIPFeatureExtractor"}
     (folder / "preprocessor_config.json").write_text(json.dumps(old))
-    encoder._processor.tokenizer.backend_tokenizer.model.save(str(folder))  # vocab.json, merges.txt
+    encoder.processor.tokenizer.backend_tokenizer.model.save(str(folder))  # vocab.json, merges.txt
     names = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
     settings = names | {"unk_token": "<|endoftext|>", "model_max_length": 16, "tokenizer_class": "CLIPTokenizer"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
