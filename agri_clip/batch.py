@@ -290,7 +290,7 @@ def fill_archive(
 class _Read:
     task: Task
     photo: Photo | None
-    reason: str | None = None
+    failure: PhotoRecord | None = None
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ def _read_all(tasks: Iterable[Task], stop: Stop, reading: Mapping[str, Any]) -> 
         try:
             yield _Read(task, read_photo(task.file.path, name=task.file.name, **reading))
         except PhotoError as error:
-            yield _Read(task, None, error.reason)
+            yield _Read(task, None, PhotoRecord.of_failure(task.file.name, error))
 
 
 def _propose_all(
@@ -326,11 +326,11 @@ def _propose_all(
 def _propose(read: _Read, detector: Detector) -> _Proposed:
     name = read.task.file.name
     if read.photo is None:
-        return _Proposed(read.task, PhotoRecord(name=name, reason=read.reason))
+        return _Proposed(read.task, read.failure or PhotoRecord(name=name))
     try:
         proposal = detector.propose(read.photo)
     except PhotoError as error:
-        return _Proposed(read.task, PhotoRecord(name=name, reason=error.reason))
+        return _Proposed(read.task, PhotoRecord.of_failure(name, error))
     # Crops are views that would keep the whole photo in memory until its group is full.
     crops = [crop.copy() for crop in proposal.crops]
     return _Proposed(read.task, proposal.record, replace(proposal, crops=crops))

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import supervision as sv
 
+from agri_clip.errors import PhotoError
+
 #: What became of a region: found under a label, an insect that no label fits, or not an insect.
 STATUSES = ("found", "other", "background")
 FOUND, OTHER, BACKGROUND = range(3)
@@ -35,6 +37,11 @@ class PhotoRecord:
     notes: tuple[str, ...] = ()
     reason: str | None = None
     card_area_px: float | None = None
+
+    @classmethod
+    def of_failure(cls, name: str, error: PhotoError) -> PhotoRecord:
+        """The record of a photo that could not be read."""
+        return cls(name=name, taken=error.taken, trap=error.trap, reason=error.reason)
 
     @property
     def failed(self) -> bool:

@@ -117,7 +117,7 @@ class Detector:
                 photo = source if isinstance(source, Photo) else self._read(source, **reading)
                 proposal = self.propose(photo)
             except PhotoError as error:
-                waiting.append((None, PhotoRecord(name=str(source), reason=error.reason)))
+                waiting.append((None, PhotoRecord.of_failure(str(source), error)))
             else:
                 waiting.append((photo, proposal))
                 pending += len(proposal.regions)

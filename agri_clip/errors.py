@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 
@@ -18,12 +19,18 @@ class PhotoError(AgriClipError):
         The file, or a name for a picture that has no file.
     reason : str
         One line: what is wrong with it and what to do.
+    trap : str, optional
+    taken : datetime, optional
+        What its file name says of it, so that a failure is missed on its trap and day.
     """
 
-    def __init__(self, path: Path | str, reason: str) -> None:
+    def __init__(
+        self, path: Path | str, reason: str, *, trap: str | None = None, taken: datetime | None = None
+    ) -> None:
         super().__init__(f"{path}: {reason}")
         self.path = Path(path)
         self.reason = reason
+        self.trap, self.taken = trap, taken
 
 
 class ModelError(AgriClipError):

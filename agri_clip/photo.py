@@ -127,15 +127,16 @@ def read_photo(
         photo_tags.compile_pattern(name_pattern)
     path = Path(source) if isinstance(source, str | Path) else None
     shown = one_line(name or (str(source) if path is not None else "photo"))
+    file_name = name or path
+    named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     try:
         pixels, metadata, notes = _read_pixels(source, exif_orientation, max_pixels)
     except _UnreadableError as error:
-        raise _photo_error(shown, path, str(error)) from error.__cause__
+        raise _photo_error(shown, path, str(error), named) from error.__cause__
     except MemoryError:
-        raise _photo_error(shown, path, "not enough memory for it: close other programs or make it smaller") from None
+        reason = "not enough memory for it: close other programs or make it smaller"
+        raise _photo_error(shown, path, reason, named) from None
     coded = photo_tags.read_codes(pixels) if read_codes else photo_tags.Tag()
-    file_name = name or path
-    named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     taken, conflicts = _capture_time(metadata.taken, coded.taken, named.taken)
     by_name = bool(named.trap) and (coded.marker or not coded.trap)
     if coded.trap and named.trap and coded.trap != named.trap:
@@ -210,8 +211,9 @@ class _UnreadableError(Exception):
     """Why a photo cannot be read, before it is known how to call it."""
 
 
-def _photo_error(shown: str, path: Path | None, reason: str) -> PhotoError:
-    error = PhotoError(shown, " ".join(one_line(reason.replace("\n", " ")).split()))
+def _photo_error(shown: str, path: Path | None, reason: str, named: photo_tags.Tag) -> PhotoError:
+    told = " ".join(one_line(reason.replace("\n", " ")).split())
+    error = PhotoError(shown, told, trap=named.trap, taken=named.taken)
     if path is not None:
         error.path = path
     return error

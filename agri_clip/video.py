@@ -219,7 +219,7 @@ def _until_broken(frames: Iterable[Photo | Path], broken: list[PhotoRecord]) -> 
     try:
         yield from frames
     except PhotoError as error:
-        broken.append(PhotoRecord(name=one_line(str(error.path)), reason=error.reason))
+        broken.append(PhotoRecord.of_failure(one_line(str(error.path)), error))
 
 
 def _checked_steps(every: float | None, step: int | None) -> tuple[float | None, int | None]:

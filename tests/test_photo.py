@@ -897,3 +897,14 @@ def test_a_link_back_to_its_folder_ends_the_search(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg")
     (tmp_path / "again").symlink_to(tmp_path, target_is_directory=True)
     assert found(tmp_path, tmp_path) == ["a.jpg"]
+
+
+def test_a_failure_knows_trap_and_day_of_its_file_name(tmp_path: Path) -> None:
+    path = tmp_path / "T7_2026-06-08.jpg"
+    path.write_bytes(b"")
+    with pytest.raises(PhotoError) as told:
+        read_photo(path)
+    assert (told.value.trap, told.value.taken) == ("T7", datetime(2026, 6, 8))
+    with pytest.raises(PhotoError) as told:
+        read_photo(path, name_pattern="re:(?P<trap>T)7")
+    assert told.value.trap == "T"

@@ -66,7 +66,7 @@ def _photo(part: Detections, all_regions: bool) -> dict[str, Any]:
         "notes": record.notes,
     }
     if record.failed:
-        return {"name": record.name, "failed": record.reason}
+        return {"name": record.name, "taken": record.taken, "trap": record.trap, "failed": record.reason}
     shown = part if all_regions else part.found
     shown = shown[np.argsort(-shown.scores, kind="stable")]
     return {

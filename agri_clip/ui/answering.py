@@ -16,7 +16,7 @@ import pyarrow as pa
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.questions import Answer, ask, check_encoder, image_vector, labeller_of, search, thumbnails_of
 from agri_clip.counts import UNKNOWN
-from agri_clip.detections import FOUND
+from agri_clip.detections import FOUND, Detections
 from agri_clip.encoders import Encoder
 from agri_clip.errors import AgriClipError, DataError
 from agri_clip.exports import csv_table
@@ -106,6 +106,15 @@ class Asked:
     def by_trap_and_day(self) -> pd.DataFrame:
         """Counts by trap and day."""
         return self.counts("trap", "day")
+
+    @property
+    def detections(self) -> Detections:
+        """What the regions are."""
+        return self.answer.detections
+
+    def crop(self, row: int) -> bytes:
+        """JPEG of a row of `detections`, as the archive keeps it."""
+        return thumbnails_of(self.season, self.answer.photos[row : row + 1], self.answer.regions[row : row + 1])[0]
 
     @property
     def found(self) -> int:

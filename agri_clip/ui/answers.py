@@ -95,7 +95,6 @@ class Answers:
         Parameters
         ----------
         detections : Detections
-            Of one photo.
         row : int
         crop : bytes
             JPEG.
@@ -112,7 +111,8 @@ class Answers:
         """
         if verdict == "something else" and not label:
             raise ValueError("'something else' needs a label")
-        photo, predicted = detections.photos[0], detections.label_names[detections.label_index[row]]
+        photo = detections.photos[detections.photo_index[row]]
+        predicted = detections.label_names[detections.label_index[row]]
         region = region_of(detections, row)
         number = sha256(repr(region).encode()).hexdigest()[:16]
         answer = Answer(

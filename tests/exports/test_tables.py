@@ -140,7 +140,7 @@ def test_json_is_strict_and_whole(result: Detections, tmp_path: Path) -> None:
     assert second["detections"][0]["length_mm"] is None
     assert third["detections"] == []
     assert third["not_insects"] == 1
-    assert failed == {"name": "ünlesbar.jpg", "failed": "is empty"}
+    assert failed == {"name": "ünlesbar.jpg", "taken": None, "trap": None, "failed": "is empty"}
 
 
 def test_json_of_all_regions_has_their_status(result: Detections, tmp_path: Path) -> None:

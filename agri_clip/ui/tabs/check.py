@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from datetime import date
 from html import escape
 from pathlib import Path
+from typing import Any, Protocol
 
 import gradio as gr
+import numpy as np
 from scipy.stats import binomtest
 
+from agri_clip.detections import FOUND, Detections
 from agri_clip.errors import DataError
 from agri_clip.exports import coco, label_studio
 from agri_clip.exports.files import write_bytes, zip_bytes
-from agri_clip.ui.answers import Answers, Verdict, by_doubt, region_of
-from agri_clip.ui.finding import Finding
+from agri_clip.ui.answers import Answers, Region, Verdict, by_doubt, region_of
 from agri_clip.ui.page import SCORES, Changes, Page, make_status
 from agri_clip.ui.pests import pest_choices
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
-from agri_clip.ui.viewer import found_counts, html_table
+from agri_clip.ui.viewer import html_table
 from agri_clip.ui.words import say
+
+#: What can be checked, by the name that a session has it under.
+SOURCES = ("finding", "counted", "answered")
 
 #: What the keys do, in the browser.
 KEYS = Path(__file__).parent.parent / "keys.js"
@@ -35,11 +40,25 @@ BUTTONS: dict[str, tuple[Verdict, str]] = {
 }
 
 
+class Checkable(Protocol):
+    """What can be checked: a finding on one photo, or what an archive answers."""
+
+    @property
+    def detections(self) -> Detections:
+        """What the regions are."""
+        ...
+
+    def crop(self, row: int) -> bytes:
+        """JPEG of a row of `detections`."""
+        ...
+
+
 @dataclass(frozen=True)
 class _Check:
     """The components of the tab."""
 
     status: gr.HTML
+    what: gr.Radio
     crop: gr.HTML
     instead: gr.Dropdown
     answers: dict[str, gr.Button]
@@ -60,6 +79,12 @@ def build_check(page: Page, tab: gr.Tab) -> None:
     word = page.word
     gr.Markdown(word("check_intro"))
     status = make_status("check-status")
+    what = gr.Radio(
+        [(word(f"check_of_{name}"), name) for name in SOURCES],
+        value="finding",
+        label=word("check_what"),
+        elem_id="check-what",
+    )
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             crop = gr.HTML(
@@ -86,7 +111,7 @@ def build_check(page: Page, tab: gr.Tab) -> None:
             counts = gr.HTML(elem_id="check-counts")
             with gr.Row():
                 saves = {kind: make_save_button(page, f"check_save_{kind}", f"check-save-{kind}") for kind in _SAVED}
-    check = _Check(status, crop, instead, answers, back, later, counts, saves)
+    check = _Check(status, what, crop, instead, answers, back, later, counts, saves)
     _connect(page, check, tab)
     for kind, save in saves.items():
         connect_saving(page, save, status, _SAVED[kind])
@@ -95,46 +120,56 @@ def build_check(page: Page, tab: gr.Tab) -> None:
 def _connect(page: Page, check: _Check, tab: gr.Tab) -> None:
     outputs = [page.session, check.status, *check.changing]
 
-    def look(session: Session, language: str) -> Changes:
-        return _shown(check, session, language)
+    def look(session: Session, what: str, language: str) -> Changes:
+        return _shown(check, session, what, language)
 
-    def later(session: Session, language: str) -> Changes:
-        if row := _current(session):
-            session.put_off.append(region_of(row[0].detections, row[1]))
-        return _shown(check, session, language)
+    def later(session: Session, what: str, language: str) -> Changes:
+        source = _source(session, what)
+        if source is not None and (row := _current(session, source)) is not None:
+            session.put_off.append(region_of(source.detections, row))
+        return _shown(check, session, what, language)
 
-    def back(session: Session, language: str) -> Changes:
+    def back(session: Session, what: str, language: str) -> Changes:
         if session.answers is not None and session.given:
             session.answers.take_back(session.given.pop())
         session.put_off.clear()
-        return _shown(check, session, language)
+        return _shown(check, session, what, language)
 
-    tab.select(page.job(check.status, look), [page.session], outputs, concurrency_id=SCORES, api_visibility="private")
-    for button, work in ((check.later, later), (check.back, back)):
-        button.click(
-            page.job(check.status, work), [page.session], outputs, concurrency_id=SCORES, api_visibility="private"
+    for event, work in (
+        (tab.select, look),
+        (check.what.input, look),
+        (check.later.click, later),
+        (check.back.click, back),
+    ):
+        event(
+            page.job(check.status, work),
+            [page.session, check.what],
+            outputs,
+            concurrency_id=SCORES,
+            show_progress="hidden",
+            api_visibility="private",
         )
     for name, (verdict, _) in BUTTONS.items():
         _connect_answer(page, check, name, verdict)
 
 
 def _connect_answer(page: Page, check: _Check, name: str, verdict: Verdict) -> None:
-    def answer(session: Session, instead: str | None, language: str) -> Changes:
-        current = _current(session)
-        if current is None:
-            return _shown(check, session, language)
-        finding, row = current
-        if verdict == "something else" and not (instead or "").strip():
+    def answer(session: Session, what: str, instead: str | None, language: str) -> Changes:
+        source = _source(session, what)
+        row = None if source is None else _current(session, source)
+        if source is None or row is None:
+            return _shown(check, session, what, language)
+        label = (instead or "").strip() if verdict == "something else" else None
+        if label == "":
             raise DataError(say("check_what_instead", language))
         if session.answers is None:
             session.answers = Answers(_answers_folder(page, session))
-        label = (instead or "").strip() if verdict == "something else" else None
-        session.given.append(session.answers.give(finding.detections, row, finding.crop(row), verdict, label))
-        return _shown(check, session, language) | {check.instead: None}
+        session.given.append(session.answers.give(source.detections, row, source.crop(row), verdict, label))
+        return _shown(check, session, what, language) | {check.instead: None}
 
     check.answers[name].click(
         page.job(check.status, answer),
-        [page.session, check.instead],
+        [page.session, check.what, check.instead],
         [page.session, check.status, *check.changing],
         concurrency_id=SCORES,
         show_progress="hidden",
@@ -149,61 +184,70 @@ def _answers_folder(page: Page, session: Session) -> Path:
     return page.options.answers / f"{date.today().isoformat()}-{session.folder.name.rsplit('-', 1)[-1]}"
 
 
-def _current(session: Session) -> tuple[Finding, int] | None:
-    """The most doubtful region that nobody answered; what was put off comes last."""
-    if session.finding is None:
-        return None
-    detections, put_off = session.finding.detections, session.put_off
-    rows = [int(row) for row in by_doubt(detections)]
-    if session.answers is not None:
-        rows = [row for row in rows if session.answers.of(detections, row) is None]
-    last = {region: place for place, region in enumerate(put_off, start=1)}
-    rows.sort(key=lambda row: last.get(region_of(detections, row), 0))
-    return (session.finding, rows[0]) if rows else None
+def _source(session: Session, what: str) -> Checkable | None:
+    """What a visitor wants to check, if there is any."""
+    source: Any = getattr(session, what)
+    return source if hasattr(source, "detections") else None  # a search by example says nothing that could be wrong
 
 
-def _shown(check: _Check, session: Session, language: str) -> Changes:
+def _current(session: Session, source: Checkable) -> int | None:
+    """Row of the most doubtful region that nobody answered; what was put off comes last."""
+    detections, put_off = source.detections, set(session.put_off)
+    waiting: dict[Region, int] = {}
+    for row in by_doubt(detections).tolist():
+        if session.answers is not None and session.answers.of(detections, row) is not None:
+            continue
+        region = region_of(detections, row)
+        if region not in put_off:
+            return int(row)
+        waiting[region] = row
+    return next((waiting[region] for region in session.put_off if region in waiting), None)
+
+
+def _shown(check: _Check, session: Session, what: str, language: str) -> Changes:
     """The region to look at, the counts so far, and which buttons do something."""
-    current = _current(session)
-    asked = current is not None
-    changes: Changes = {button: gr.Button(interactive=asked) for button in (*check.answers.values(), check.later)}
+    source = _source(session, what)
+    row = None if source is None else _current(session, source)
+    changes: Changes = {
+        button: gr.Button(interactive=row is not None) for button in (*check.answers.values(), check.later)
+    }
     changes[check.back] = gr.Button(interactive=bool(session.given))
     kept = session.answers is not None and len(session.answers) > 0
     changes |= {save.button: gr.Button(interactive=kept) for save in check.saves.values()}
-    if session.finding is None:
+    if source is None:
         return changes | {check.crop: f"<p>{escape(say('check_nothing', language))}</p>", check.counts: ""}
-    changes[check.counts] = _counts(session.finding, session.answers, language)
-    if current is None:
+    changes[check.counts] = _counts(source.detections, session.answers, language)
+    if row is None:
         return changes | {check.crop: f"<p>{escape(say('check_done', language))}</p>"}
-    return changes | {check.crop: _crop(*current, language)}
+    return changes | {check.crop: _crop(source, row, language)}
 
 
-def _crop(finding: Finding, row: int, language: str) -> str:
-    detections = finding.detections
+def _crop(source: Checkable, row: int, language: str) -> str:
+    detections = source.detections
     name = detections.label_names[detections.label_index[row]]
-    lengths = detections.length_mm if finding.unit == "mm" else detections.length_px
+    scaled = bool(np.isfinite(detections.length_mm[row]))
+    length = f"{detections.length_mm[row]:.1f} mm" if scaled else f"{detections.length_px[row]:.0f} px"
     text = say("check_question", language, label=name)
-    facts = say(
-        "check_facts", language, score=f"{detections.scores[row]:.2f}", length=f"{lengths[row]:.1f} {finding.unit}"
-    )
-    data = base64.b64encode(finding.crop(row)).decode("ascii")
+    facts = say("check_facts", language, score=f"{detections.scores[row]:.2f}", length=length)
+    photo = detections.photos[detections.photo_index[row]].name
+    data = base64.b64encode(source.crop(row)).decode("ascii")
     return (
         f"<figure class='asked'><img src='data:image/jpeg;base64,{data}' alt='{escape(text)}'>"
-        f"<figcaption><strong>{escape(text)}</strong><br>{escape(facts)}</figcaption></figure>"
+        f"<figcaption><strong>{escape(text)}</strong><br>{escape(facts)}<br>{escape(photo)}</figcaption></figure>"
     )
 
 
-def _counts(finding: Finding, answers: Answers | None, language: str) -> str:
+def _counts(detections: Detections, answers: Answers | None, language: str) -> str:
     """Table of the program's and the corrected counts, and the precision so far."""
-    detections = finding.detections
-    counted = dict(zip(detections.label_names, found_counts(finding), strict=True))
+    found = detections.label_index[detections.status == FOUND]
+    numbers = np.bincount(found, minlength=len(detections.label_names)).tolist()
+    counted = dict(zip(detections.label_names, numbers, strict=True))
     corrected = counted if answers is None else answers.corrected(detections)
     rows = [[name, counted.get(name, 0), number] for name, number in corrected.items()]
     columns = [say("pest", language), say("check_program", language), say("check_corrected", language)]
-    table = html_table(columns, rows, say("find_counts", language, name=finding.record.name))
+    table = html_table(columns, rows, say("check_counts", language, n=len(detections.photos)))
     right, looked = (0, 0) if answers is None else answers.precision(detections)
-    total = sum(counted.values())
-    said = say("check_looked", language, looked=looked, total=total)
+    said = say("check_looked", language, looked=looked, total=sum(numbers))
     if looked:
         low, high = binomtest(right, looked).proportion_ci(method="wilson")
         shares = {"share": f"{right / looked:.0%}", "low": f"{low:.0%}", "high": f"{high:.0%}"}
