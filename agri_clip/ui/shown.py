@@ -75,7 +75,7 @@ def ranked_html(asked: Asked, language: str) -> str:
             day = None if photo.taken is None else photo.taken.date().isoformat()
             figures.append(_figure(jpeg, photo.trap, day, photo.name, float(detections.scores[row]), language))
         more = say("find_more", language, n=len(rows) - MOST_CROPS) if len(rows) > MOST_CROPS else ""
-        parts.append(f"<h3>{escape(name)} ({len(rows)})</h3>{_row(figures)}<p>{escape(more)}</p>")
+        parts.append(f"<h2>{escape(name)} ({len(rows)})</h2>{_row(figures)}<p>{escape(more)}</p>")
     return "".join(parts)
 
 
@@ -86,7 +86,7 @@ def alike_html(searched: Searched, language: str) -> str:
     figures = [
         _figure(row["thumbnail"], row["trap"], row["day"], row["name"], row["similarity"], language) for row in rows
     ]
-    return f"<h3>{heading}</h3>{_row(figures)}"
+    return f"<h2>{heading}</h2>{_row(figures)}"
 
 
 def _figure(jpeg: bytes, trap: str | None, day: str | None, photo: str, score: float, language: str) -> str:
