@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,7 +136,7 @@ def prompts_tune(
     rows = [[r.label, r.phrase, f"{r.apart:.3f}", "yes" if r.kept else "no"] for r in tuned.ranked]
     output().print(make_table(["label", "phrase", "apart", "kept"], rows))
     output().print(tuned.reason, markup=False, soft_wrap=True)
-    if tuned.before == tuned.before:
+    if not isnan(tuned.before):
         output().print(f"held-out crops named rightly: {tuned.before:.3f} before, {tuned.after:.3f} with chosen words")
     tuned.prompts.save(out)
     output().print(f"prompt set: {out}", markup=False, soft_wrap=True)
@@ -148,7 +149,7 @@ def _prompts(file: str | None) -> PromptSet | None:
 
 
 def _adapt_towers(
-    samples: Any, encoder: str, out: Path, method: str, prompts: PromptSet | None, shots: int | None, seed: int
+    samples: Any, encoder: str, out: Path, method: Any, prompts: PromptSet | None, shots: int | None, seed: int
 ) -> None:
     """Adapt the encoder itself, by LoRA or in full."""
     from agri_clip.console import output

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -210,7 +211,7 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
 
 
 @lru_cache(maxsize=2)
-def _vectors_of_groups(base: Encoder, groups: tuple[str, ...]) -> np.ndarray:
+def _vectors_of_groups(base: Any, groups: tuple[str, ...]) -> np.ndarray:
     """Vectors of `OTHER_CROPS` rendered crops of each group, kept for the next trial with the same encoder."""
     crops = [
         render_crop(split_rng("held-out", OTHER_SEED, GROUP_NAMES.index(group) * OTHER_CROPS + i), group).pixels
