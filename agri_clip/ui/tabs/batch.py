@@ -244,7 +244,7 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
     drawn, notes = chart(asked, pests[0], language)
     unknown = unknown_words(asked.answer.detections, language)
     return {
-        shown.status: "\n".join([*([said] if said else []), say("find_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *unknown]),
         shown.failures: failures_html(asked, options.limits, language),
         shown.counts: counts_html(asked, ("trap", "day"), language),
         **_chart(shown, drawn, notes),
