@@ -122,6 +122,10 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
     assert set(table["trap"].dropna()) >= {"T1", "T2"}
     assert table["count"].sum() == sum(int(cell) for row in rows[:3] for cell in row[3:])
 
+    counted = sum(int(cell) for row in rows[:3] for cell in row[3:])
+    page.fill("#batch-threshold input[type=number]", "0.9")
+    page.wait_for_function("n => parseInt(document.querySelector('#batch-status').innerText) < n", arg=counted)
+
     visitor.open_tab("ask")
     page.wait_for_function("document.querySelector('#ask-archive input').value === 'House <b>2</b>'")
     page.fill("#ask-sentences textarea", "an insect")
@@ -190,6 +194,8 @@ def test_a_folder_of_the_operators_is_counted_for_all_visitors(visit, served: Se
     page.click("#batch-start")
     wait_for(visitor, "#batch-status", "Done: 2 of 2 photos")
     assert (served.archives / served.photos.name).is_dir()
+    page.wait_for_selector("#batch-plot .js-plotly-plot")
+    visitor.show("batch-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert serious_barriers(visitor) == []
     other = visit()

@@ -149,7 +149,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         yield {
             **_results(session, shown, page.options, language, said=_said(done, language)),
             **_pressable(given, shown, language, stopped=done.stopped),
-            **{shown.threshold: THRESHOLD, shown.progress: ""},
+            **{shown.threshold: gr.Slider(value=THRESHOLD, interactive=True), shown.progress: ""},
         }
 
     questions = given.questions
