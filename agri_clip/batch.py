@@ -217,7 +217,7 @@ def run_batch(
     progress = Progress(total=len(plan.tasks), failed_before=plan.failed_before)
     number = plan.next_number
     photos = _Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
-    proposals = _Ahead(_propose_all(photos, detector, seen), READ_AHEAD)
+    proposals = _Ahead(_propose_all(photos, detector, stop, seen), READ_AHEAD)
     groups = _Ahead(_encode_all(_grouped(proposals, stop, number), detector), 1)
     # The first stage is closed first: what waits for it then ends, and need not fill a group before.
     with closing(groups), closing(proposals), closing(photos):
@@ -314,9 +314,11 @@ def _read_all(tasks: Iterable[Task], stop: Stop, reading: Mapping[str, Any]) -> 
 
 
 def _propose_all(
-    photos: Iterable[_Read], detector: Detector, seen: Callable[[Task], None] | None
+    photos: Iterable[_Read], detector: Detector, stop: Stop, seen: Callable[[Task], None] | None
 ) -> Iterator[_Proposed]:
     for read in photos:
+        if stop:
+            return
         proposed = _propose(read, detector)
         if seen is not None:
             seen(read.task)

@@ -90,8 +90,8 @@ def alike_html(searched: Searched, language: str) -> str:
 
 
 def _figure(jpeg: bytes, trap: str | None, day: str | None, photo: str, score: float, language: str) -> str:
-    where = f"{trap or say('batch_no_trap', language)}, {day or say('batch_no_day', language)}"
-    return picture(jpeg, f"{photo}: {score:.2f}", f"{where}, {score:.2f}")
+    lines = [trap or say("batch_no_trap", language), day or say("batch_no_day", language), f"{score:.2f}"]
+    return picture(jpeg, f"{photo}: {score:.2f}", "\n".join(lines))
 
 
 def _row(figures: Sequence[str]) -> str:

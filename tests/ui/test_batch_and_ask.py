@@ -76,8 +76,8 @@ def scores(visitor: Visitor) -> list[float]:
     """What the ranked pictures say last, in their order."""
     captions = visitor.page.locator("#ask-ranked figcaption").all_inner_texts()
     assert captions
-    assert all(re.fullmatch(r"T[12], 2026-05-(04|11), -?[01]\.\d\d", caption) for caption in captions)
-    return [float(caption.rsplit(" ", 1)[1]) for caption in captions]
+    assert all(re.fullmatch(r"T[12]\n2026-05-(04|11)\n-?[01]\.\d\d", caption) for caption in captions)
+    return [float(caption.rsplit("\n", 1)[1]) for caption in captions]
 
 
 def taken_home(visitor: Visitor, button: str, folder: Path) -> Path:
@@ -105,7 +105,9 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
         ["T1", "2026-05-04", "1"],
         ["T1", "2026-05-11", "1"],
         ["T2", "2026-05-04", "1"],
+        ["T3", "2026-05-11", "0"],
     ]
+    assert rows[3][3:] == ["–"] * len(rows[3][3:])  # nobody counted, which is not none
     assert page.inner_text("#batch-counts caption") == "Counted on House <b>2</b>"
     assert [row[0] for row in cells(visitor, "#batch-failures")] == ["T3_2026-05-11.jpg"]
     assert "not a photo" in page.inner_text("#batch-failures")
@@ -118,7 +120,11 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
     assert report.read_text("utf-8").lstrip().lower().startswith("<!doctype html>")
     table = pd.read_csv(taken_home(visitor, "#batch-save-csv", tmp_path), encoding="utf-8-sig")
     assert set(table["trap"].dropna()) >= {"T1", "T2"}
-    assert table["count"].sum() == sum(int(cell) for row in rows for cell in row[3:])
+    assert table["count"].sum() == sum(int(cell) for row in rows[:3] for cell in row[3:])
+
+    counted = sum(int(cell) for row in rows[:3] for cell in row[3:])
+    page.fill("#batch-threshold input[type=number]", "0.9")
+    page.wait_for_function("n => parseInt(document.querySelector('#batch-status').innerText) < n", arg=counted)
 
     visitor.open_tab("ask")
     page.wait_for_function("document.querySelector('#ask-archive input').value === 'House <b>2</b>'")
@@ -127,8 +133,9 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
     page.wait_for_selector("#ask-ranked figcaption")
     ranked = scores(visitor)
     assert ranked == sorted(ranked, reverse=True)
-    assert [row[0] for row in cells(visitor, "#ask-counts")] == ["T1", "T2"]
-    assert sum(int(row[2]) for row in cells(visitor, "#ask-counts")) >= len(ranked)
+    by_trap = cells(visitor, "#ask-counts")
+    assert [row[:2] for row in by_trap] == [["T1", "2"], ["T2", "1"], ["T3", "0"]]
+    assert sum(int(row[2]) for row in by_trap[:2]) >= len(ranked)
     visitor.show("ask")
     assert serious_barriers(visitor) == []
 
@@ -147,7 +154,6 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
 
     other = visit()
     other.open_tab("ask")
-    page.wait_for_timeout(500)
     other.page.fill("#ask-sentences textarea", "an insect")
     other.page.click("#ask-archive input")
     assert "House" not in " ".join(other.page.locator("[role=option]").all_inner_texts())
@@ -188,6 +194,8 @@ def test_a_folder_of_the_operators_is_counted_for_all_visitors(visit, served: Se
     page.click("#batch-start")
     wait_for(visitor, "#batch-status", "Done: 2 of 2 photos")
     assert (served.archives / served.photos.name).is_dir()
+    page.wait_for_selector("#batch-plot .js-plotly-plot")
+    visitor.show("batch-phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert serious_barriers(visitor) == []
     other = visit()

@@ -169,7 +169,7 @@ def _answers(asked: Asked, shown: _Shown, language: str) -> Changes:
     """What is shown of an answer."""
     unknown = unknown_words(asked.answer.detections, language)
     return {
-        shown.status: "\n".join([say("find_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([say("batch_found", language, n=asked.found), *unknown]),
         shown.counts: counts_html(asked, ("trap",), language),
         shown.ranked: ranked_html(asked, language),
         shown.save.button: gr.Button(interactive=True),

@@ -149,7 +149,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         yield {
             **_results(session, shown, page.options, language, said=_said(done, language)),
             **_pressable(given, shown, language, stopped=done.stopped),
-            **{shown.threshold: THRESHOLD, shown.progress: ""},
+            **{shown.threshold: gr.Slider(value=THRESHOLD, interactive=True), shown.progress: ""},
         }
 
     questions = given.questions
@@ -244,7 +244,7 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
     drawn, notes = chart(asked, pests[0], language)
     unknown = unknown_words(asked.answer.detections, language)
     return {
-        shown.status: "\n".join([*([said] if said else []), say("find_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *unknown]),
         shown.failures: failures_html(asked, options.limits, language),
         shown.counts: counts_html(asked, ("trap", "day"), language),
         **_chart(shown, drawn, notes),
