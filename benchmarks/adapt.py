@@ -35,7 +35,7 @@ SHOTS, TESTED = 16, 40
 SIDE, SEEN = 72, 20
 #: LoRA's optimiser may keep this share of what full fine-tuning keeps.
 MOST_MEMORY = 1 / 5
-TEXTS = {name: (with_article(name),) for name in CLASSES}
+TEXTS = {name: expand([with_article(name)]) for name in CLASSES}
 
 
 def old_camera(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
