@@ -169,6 +169,8 @@ def blend(words: np.ndarray, evidence: np.ndarray, used: np.ndarray, weight: flo
     -------
     ndarray, shape (n, k), float64
     """
+    if used.all():
+        return np.asarray(log_softmax((words + weight * evidence) / temperature, axis=1))
     used = np.broadcast_to(used, words.shape)
     plain = log_softmax(words, axis=1)
     joined = np.where(used, (words + weight * evidence) / temperature, -np.inf)

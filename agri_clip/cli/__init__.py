@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from agri_clip.cli import batch, counts, photos, season, track, training  # noqa: F401 - they register their commands
+from agri_clip.cli import adapting, batch, counts, photos, season, track, training  # noqa: F401 - they register their commands
 from agri_clip.cli.options import WRONG_COMMAND, app
 from agri_clip.errors import AgriClipError, AgriClipWarning
 

@@ -1,7 +1,12 @@
-"""Trials of a head on crops that it was not fitted to: leave-one-photo-out when few, folds of photos when many."""
+"""Trials of a head on crops that it was not fitted to, split by photo.
+
+Each fold takes one part of every class: with few photos one photo a class. To leave out single photos instead would
+leave just the class in question one example short, and make examples look worse than they are.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,8 +17,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from agri_clip.few_shot import Words, blend
 from fine_tune.adapt.heads.base import FewShot, class_weights
 
-#: Up to so many photos each is left out by itself; of more, one fold of `FOLDS` at a time.
-MOST_LEFT_OUT, FOLDS = 24, 8
+#: Most folds, and how many a crop is held out in altogether, over repeated splits, where there are fewer.
+FOLDS, ROUNDS = 5, 4
 
 #: Weights of a head's evidence that are tried.
 WEIGHTS = tuple(float(w) for w in np.geomspace(0.01, 10, 13).round(4))
@@ -55,7 +60,7 @@ class Trial:
     Attributes
     ----------
     evidence : ndarray, shape (n, k), float64
-        0 for classes of which no crop was left to fit to.
+        Mean over the folds that held it out; 0 for classes of which no crop was left to fit to.
     fitted : ndarray, shape (n, k), bool
         False for these.
     """
@@ -66,18 +71,15 @@ class Trial:
 
 def folds_of(task: Task, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Numbers of crops to fit to and to try on; a photo's crops are always on one side."""
-    photos = np.unique(task.photos)
-    if len(photos) <= MOST_LEFT_OUT:
-        for photo in photos:
-            yield np.flatnonzero(task.photos != photo), np.flatnonzero(task.photos == photo)
-        return
-    splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    import warnings
-
-    with warnings.catch_warnings():
-        # It warns of classes with fewer crops than folds, which is what the column `fitted` is for.
-        warnings.simplefilter("ignore", UserWarning)
-        yield from splitter.split(task.vectors, task.classes, task.photos)
+    pairs = np.unique(np.stack([task.classes, task.photos], axis=1), axis=0)
+    usual = int(np.median(np.bincount(pairs[:, 0], minlength=task.words.classes)))
+    folds = min(max(usual, 2), FOLDS, len(np.unique(task.photos)))
+    for again in range(max(ROUNDS // folds, 1)):
+        splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed + again)
+        with warnings.catch_warnings():
+            # It warns of classes with fewer crops than folds; `Trial.fitted` takes care of these.
+            warnings.simplefilter("ignore", UserWarning)
+            yield from splitter.split(task.vectors, task.classes, task.photos)
 
 
 def try_head(make: Callable[[], FewShot], task: Task, seed: int) -> Trial:
@@ -92,7 +94,7 @@ def try_head(make: Callable[[], FewShot], task: Task, seed: int) -> Trial:
         Of the folds.
     """
     count = task.words.classes
-    evidence, fitted = np.zeros((len(task.classes), count)), np.zeros((len(task.classes), count), bool)
+    evidence, times = np.zeros((len(task.classes), count)), np.zeros((len(task.classes), count))
     for fit, held in folds_of(task, seed):
         present = np.unique(task.classes[fit])
         if len(present) < 2:
@@ -100,9 +102,9 @@ def try_head(make: Callable[[], FewShot], task: Task, seed: int) -> Trial:
         number = np.full(count, -1)
         number[present] = np.arange(len(present))
         head = make().fit(task.vectors[fit], number[task.classes[fit]], task.words.of(present))
-        evidence[np.ix_(held, present)] = head.evidence(task.vectors[held])
-        fitted[np.ix_(held, present)] = True
-    return Trial(evidence, fitted)
+        evidence[np.ix_(held, present)] += head.evidence(task.vectors[held])
+        times[np.ix_(held, present)] += 1
+    return Trial(evidence / np.maximum(times, 1), times > 0)
 
 
 def log_losses(log_shares: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -113,7 +115,10 @@ def log_losses(log_shares: np.ndarray, classes: np.ndarray) -> np.ndarray:
 def fit_temperature(loss: Callable[[float], float]) -> float:
     """The temperature of least loss, between `COLDEST` and `HOTTEST`; searched on a logarithmic scale."""
     found = minimize_scalar(
-        lambda log: loss(float(np.exp(log))), bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
+        lambda log: loss(float(np.exp(log))),
+        bounds=(np.log(COLDEST), np.log(HOTTEST)),
+        method="bounded",
+        options={"xatol": 0.03},
     )
     return float(np.exp(found.x))
 

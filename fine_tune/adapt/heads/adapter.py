@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.special import softmax
 
 from agri_clip.few_shot import Kind, Words
-from fine_tune.adapt.heads.base import FewShot, class_weights
+from fine_tune.adapt.heads.base import FewShot, class_weights, descend, one_hot
 
 #: Rate of AdamW, and passes over all samples.
-LEARNING_RATE, PASSES = 3e-3, 100
+LEARNING_RATE, PASSES = 3e-3, 50
 
 
 class ClipAdapter(FewShot):
@@ -36,33 +39,30 @@ class ClipAdapter(FewShot):
         self.ratio, self.reduction, self.seed = ratio, reduction, seed
 
     def _fit(self, vectors: np.ndarray, classes: np.ndarray, words: Words) -> dict[str, np.ndarray]:
-        import torch
-
         dim, prototypes = vectors.shape[1], words.prototypes
-        generator = torch.Generator().manual_seed(self.seed)
+        random = np.random.default_rng(self.seed)
         hidden = max(dim // self.reduction, 1)
+        start = [random.normal(0, (2 / n) ** 0.5, (m, n)) for m, n in ((hidden, dim), (dim, hidden))]
+        targets, weights = one_hot(classes, words.classes), class_weights(classes)[:, None]
 
-        def layer(rows: int, columns: int) -> torch.nn.Parameter:
-            first = torch.randn(rows, columns, generator=generator, dtype=torch.float64)
-            return torch.nn.Parameter(first * (2 / columns) ** 0.5)
+        def gradients(parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
+            down, up = parameters
+            inner = np.maximum(vectors @ down.T, 0)
+            outer = np.maximum(inner @ up.T, 0)
+            moved = self.ratio * outer + (1 - self.ratio) * vectors
+            lengths = np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+            unit = moved / lengths
+            residual = weights * (softmax(words.logit_scale * unit @ prototypes.T, axis=1) - targets)
+            to_unit = words.logit_scale * residual @ prototypes
+            to_moved = (to_unit - unit * (to_unit * unit).sum(axis=1, keepdims=True)) / lengths
+            to_outer = self.ratio * to_moved * (outer > 0)
+            to_inner = (to_outer @ up) * (inner > 0)
+            return [to_inner.T @ vectors, to_outer.T @ inner]
 
-        down, up = layer(hidden, dim), layer(dim, hidden)
-        seen, target = torch.from_numpy(vectors), torch.from_numpy(classes)
-        weight, texts = torch.from_numpy(class_weights(classes)), torch.from_numpy(prototypes)
-        optimizer = torch.optim.AdamW([down, up], lr=LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PASSES)
-        for _ in range(PASSES):
-            moved = self.ratio * torch.relu(torch.relu(seen @ down.T) @ up.T) + (1 - self.ratio) * seen
-            moved = moved / moved.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            logits = words.logit_scale * moved @ texts.T
-            loss = (weight * torch.nn.functional.cross_entropy(logits, target, reduction="none")).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+        down, up = descend(start, gradients, LEARNING_RATE, PASSES)
         return {
-            "down": down.detach().numpy(),
-            "up": up.detach().numpy(),
+            "down": down,
+            "up": up,
             "ratio": np.array([self.ratio]),
             "prototypes": prototypes,
             "scale": np.array([words.logit_scale]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Self
 
 import numpy as np
@@ -69,3 +70,39 @@ def class_weights(classes: np.ndarray) -> np.ndarray:
 def one_hot(classes: np.ndarray, count: int) -> np.ndarray:
     """Classes (n,) as rows of zeros with a single one, (n, count)."""
     return np.asarray(np.eye(count)[classes])
+
+
+def descend(
+    parameters: Sequence[np.ndarray],
+    gradients: Callable[[Sequence[np.ndarray]], Sequence[np.ndarray]],
+    rate: float,
+    passes: int,
+    decay: float = 0.01,
+) -> list[np.ndarray]:
+    """Minimise by AdamW with a rate that falls as a cosine; all samples at each step, so nothing is random.
+
+    Parameters
+    ----------
+    parameters : sequence of ndarray
+        Where to begin; not changed.
+    gradients : callable
+        Gradients of the loss, in the order of the parameters.
+    rate, decay : float
+        Learning rate, and weight decay.
+    passes : int
+        Steps.
+
+    References
+    ----------
+    Loshchilov and Hutter, Decoupled Weight Decay Regularization, ICLR 2019, algorithm 2.
+    """
+    values = [np.array(p, np.float64) for p in parameters]
+    first, second = [np.zeros_like(v) for v in values], [np.zeros_like(v) for v in values]
+    for step in range(passes):
+        now = rate * 0.5 * (1 + np.cos(np.pi * step / passes))
+        for i, gradient in enumerate(gradients(values)):
+            first[i] = 0.9 * first[i] + 0.1 * gradient
+            second[i] = 0.999 * second[i] + 0.001 * gradient**2
+            mean, size = first[i] / (1 - 0.9 ** (step + 1)), second[i] / (1 - 0.999 ** (step + 1))
+            values[i] = values[i] * (1 - now * decay) - now * mean / (np.sqrt(size) + 1e-8)
+    return values

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from scipy.special import softmax
 
 from agri_clip.few_shot import Kind, Words
-from fine_tune.adapt.heads.base import FewShot, class_weights, one_hot
+from fine_tune.adapt.heads.base import FewShot, class_weights, descend, one_hot
 
 #: Rate of the tuning and passes over all samples; the paper's 20 epochs are of many batches, here a pass is one step.
-LEARNING_RATE, PASSES = 1e-3, 60
+LEARNING_RATE, PASSES = 1e-3, 50
 
 
 class TipAdapter(FewShot):
@@ -46,21 +49,13 @@ class TipAdapter(FewShot):
     def _tune(
         self, vectors: np.ndarray, classes: np.ndarray, words: Words, values: np.ndarray, weights: np.ndarray
     ) -> np.ndarray:
-        import torch
+        said = words.logits(vectors)
+        targets = one_hot(classes, words.classes)
 
-        seen, target = torch.from_numpy(vectors), torch.from_numpy(classes)
-        said, value = torch.from_numpy(words.logits(vectors)), torch.from_numpy(values)
-        weight = torch.from_numpy(weights)
-        keys = torch.nn.Parameter(seen.clone())
-        optimizer = torch.optim.AdamW([keys], lr=LEARNING_RATE, eps=1e-4)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, PASSES)
-        for _ in range(PASSES):
-            affinity = torch.exp(-self.sharpness * (1 - seen @ keys.T))
-            logits = said + self.tuning_weight * affinity @ value
-            loss = (weight * torch.nn.functional.cross_entropy(logits, target, reduction="none")).sum()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-        tuned: np.ndarray = keys.detach().numpy()
-        return tuned
+        def gradients(parameters: Sequence[np.ndarray]) -> list[np.ndarray]:
+            affinity = np.exp(-self.sharpness * (1 - vectors @ parameters[0].T))
+            logits = said + self.tuning_weight * affinity @ values
+            residual = weights[:, None] * (softmax(logits, axis=1) - targets)
+            return [self.tuning_weight * self.sharpness * (affinity * (residual @ values.T)).T @ vectors]
+
+        return descend([vectors], gradients, LEARNING_RATE, PASSES)[0]

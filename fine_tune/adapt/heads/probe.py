@@ -52,6 +52,6 @@ class TextProbe(FewShot):
             residual = weights[:, None] * (softmax(logits, axis=1) - targets)
             return value, (scale * residual.T @ vectors + 2 * held[:, None] * away).ravel()
 
-        found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 500})
+        found = minimize(loss, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 100})
         self.prototypes_ = found.x.reshape(count, -1)
         return {"weights": scale * (self.prototypes_ - start), "bias": np.zeros(count)}

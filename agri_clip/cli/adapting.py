@@ -1,0 +1,175 @@
+"""Commands that learn from labelled crops: adapt, calibrate, and prompts tune."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from agri_clip import defaults
+from agri_clip.cli.options import Device, EncoderName, PromptFile, app
+from agri_clip.cli.photos import prompts_app
+
+if TYPE_CHECKING:
+    from agri_clip.prompts import PromptSet
+    from fine_tune.adapt.samples import LabelledCrops
+
+Labelled = Annotated[
+    Path,
+    typer.Argument(help="Labelled crops: folders by label, COCO, YOLO, a Label Studio export, or the page's answers."),
+]
+Images = Annotated[Path | None, typer.Option("--images", help="Folder of the photos, for COCO and Label Studio.")]
+Seed = Annotated[int, typer.Option("--seed", help="One seed gives one result.")]
+
+
+class AdaptMethod(StrEnum):
+    """What `adapt` can be told to use."""
+
+    gda = "gda"
+    probe = "probe"
+    tip_adapter = "tip-adapter"
+    tip_adapter_f = "tip-adapter-f"
+    clip_adapter = "clip-adapter"
+    lora = "lora"
+    full = "full"
+
+
+@app.command()
+def adapt(
+    crops: Labelled,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapted encoder.")] = Path("adapted"),
+    encoder: EncoderName = defaults.ENCODER,
+    method: Annotated[
+        AdaptMethod | None, typer.Option("--method", help="Chosen by the number of crops where left out.")
+    ] = None,
+    shots: Annotated[int | None, typer.Option("--shots", min=1, help="Use at most so many crops of a label.")] = None,
+    prompts: PromptFile = None,
+    images: Images = None,
+    seed: Seed = 0,
+    device: Device = None,
+) -> None:
+    """Teach an encoder a field's pests from labelled crops; words are kept where crops do not help."""
+    from agri_clip.console import make_table, output
+    from agri_clip.encoders import get_encoder
+    from fine_tune.adapt.adapting import adapt as adapt_heads
+    from fine_tune.adapt.report import COLUMNS, class_rows, summary_lines
+    from fine_tune.adapt.samples import read_samples
+
+    samples = read_samples(crops, images)
+    given = _prompts(prompts)
+    if method in (AdaptMethod.lora, AdaptMethod.full):
+        _adapt_towers(samples, encoder, out, "lora" if method is AdaptMethod.lora else "full", given, shots, seed)
+        return
+    made = get_encoder(encoder, device=device)
+    chosen: Any = None if method is None else method.value
+    result = adapt_heads(samples, made, out, method=chosen, prompts=given, shots=shots, seed=seed)
+    for line in summary_lines(result):
+        output().print(line, markup=False, soft_wrap=True)
+    output().print(make_table(COLUMNS, class_rows(result.climbed.verdict.classes)))
+    output().print(f"encoder: {out}; report: {out / 'report.md'}", markup=False, soft_wrap=True)
+
+
+@app.command()
+def calibrate(
+    crops: Labelled,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write; the encoder's own where left out.")
+    ] = None,
+    encoder: EncoderName = defaults.ENCODER,
+    precision: Annotated[
+        float | None, typer.Option("--precision", help="Wanted of each label, such as 0.9; the best F1 where left out.")
+    ] = None,
+    prompts: PromptFile = None,
+    images: Images = None,
+    device: Device = None,
+) -> None:
+    """Fit temperature and thresholds on labelled crops, so that scores can be read and counts have intervals."""
+    from agri_clip.console import make_table, output
+    from agri_clip.encoders import get_encoder
+    from agri_clip.encoders.adapted import is_adapted
+    from agri_clip.errors import AgriClipError
+    from fine_tune.adapt.calibrating import CHART, calibrate_encoder
+    from fine_tune.adapt.samples import read_samples
+
+    if out is None and not is_adapted(Path(encoder)):
+        raise AgriClipError("--out is missing: give a folder for the calibrated encoder, such as --out my-farm")
+    place = Path(encoder) if out is None else out
+    made = get_encoder(encoder, device=device)
+    samples = read_samples(crops, images)
+    result = calibrate_encoder(samples, made, place, precision=precision, prompts=_prompts(prompts))
+    for note in (*samples.notes, *result.notes):
+        output().print(note, markup=False, soft_wrap=True)
+    fitted = result.calibration
+    rows = [[label, f"{value:.3f}"] for label, value in sorted(fitted.thresholds.items())]
+    output().print(make_table(["label", f"threshold for {fitted.goal}"], rows))
+    output().print(
+        f"temperature {fitted.temperature:.2f}; calibration error {result.after.error:.3f} "
+        f"(before {result.before.error:.3f}); plot: {place / CHART}",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+@prompts_app.command("tune")
+def prompts_tune(
+    crops: Labelled,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The prompt set, a YAML file.")] = Path("tuned.yaml"),
+    encoder: EncoderName = defaults.ENCODER,
+    prompts: PromptFile = None,
+    images: Images = None,
+    device: Device = None,
+) -> None:
+    """Rank phrasings on labelled crops, and write the prompt set that tells them best."""
+    from agri_clip.console import make_table, output
+    from agri_clip.encoders import get_encoder
+    from fine_tune.adapt.prompt_tuning import tune_prompts
+    from fine_tune.adapt.samples import read_samples
+
+    samples = read_samples(crops, images)
+    tuned = tune_prompts(samples, get_encoder(encoder, device=device), _prompts(prompts))
+    rows = [[r.label, r.phrase, f"{r.apart:.3f}", "yes" if r.kept else "no"] for r in tuned.ranked]
+    output().print(make_table(["label", "phrase", "apart", "kept"], rows))
+    output().print(tuned.reason, markup=False, soft_wrap=True)
+    if tuned.before == tuned.before:
+        output().print(f"held-out crops named rightly: {tuned.before:.3f} before, {tuned.after:.3f} with chosen words")
+    tuned.prompts.save(out)
+    output().print(f"prompt set: {out}", markup=False, soft_wrap=True)
+
+
+def _prompts(file: str | None) -> PromptSet | None:
+    from agri_clip.prompts import PromptSet
+
+    return None if file is None else PromptSet.load(file)
+
+
+def _adapt_towers(
+    samples: LabelledCrops,
+    encoder: str,
+    out: Path,
+    method: Literal["lora", "full"],
+    prompts: PromptSet | None,
+    shots: int | None,
+    seed: int,
+) -> None:
+    """Adapt the encoder itself, by LoRA or in full."""
+    from agri_clip.console import output
+    from fine_tune.adapt.adapting import choose_shots, prompts_for
+    from fine_tune.adapt.check import check_samples
+    from fine_tune.adapt.towers import adapt_towers
+
+    findings = check_samples(samples)
+    used = samples[findings.kept]
+    used = used if shots is None else choose_shots(used, shots, seed)
+    texts = prompts_for(used.classes, prompts).texts()
+    for line in (*findings.lines, *used.notes):
+        output().print(line, markup=False, soft_wrap=True)
+    result = adapt_towers(used, texts, encoder, out, method=method, seed=seed)
+    output().print(
+        f"{result.held_out} crops were held out: {result.words.accuracy:.3f} of each label right by words, "
+        f"{result.blended.accuracy:.3f} adapted; {result.blend:g} of the change is kept",
+        markup=False,
+        soft_wrap=True,
+    )
+    output().print(f"encoder: {out}", markup=False, soft_wrap=True)

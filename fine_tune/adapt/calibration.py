@@ -1,0 +1,205 @@
+"""Calibration on labelled crops: a temperature, thresholds for a precision or the best F1, and a reliability plot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from agri_clip.calibration import Calibration
+from agri_clip.errors import DataError
+from agri_clip.label_vectors import NO_CLASS, Examples, LabelVectors
+from agri_clip.scoring import THRESHOLD, score
+
+#: Fewest crops of a label for a threshold of its own; of fewer the default is as good.
+LEAST_CROPS = 5
+
+#: Temperatures lie between these.
+COLDEST, HOTTEST = 0.1, 20.0
+
+#: Bins of the reliability plot and of the calibration error.
+BINS = 10
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often scores are right, bin by bin.
+
+    Attributes
+    ----------
+    score, right : ndarray, shape (bins,), float64
+        Mean score, and share of crops whose best label is right; NaN where a bin is empty.
+    crops : ndarray, shape (bins,), int64
+    error : float
+        Expected calibration error: the mean distance of the two, weighted by crops.
+    """
+
+    score: np.ndarray
+    right: np.ndarray
+    crops: np.ndarray
+    error: float
+
+
+@dataclass(frozen=True)
+class HeldOutShift:
+    """Evidence of a head as it was while each crop was held out; for the very crops it was made of, in their order."""
+
+    values: np.ndarray
+
+    def shift(self, vectors: np.ndarray) -> np.ndarray:
+        """The values; ValueError where these are not those crops."""
+        if len(vectors) != len(self.values):
+            raise ValueError(f"{len(vectors)} vectors for the evidence of {len(self.values)} crops")
+        return self.values
+
+
+def held_out(prompts: LabelVectors, shift: np.ndarray) -> LabelVectors:
+    """Prompts whose evidence is that of held-out crops, (n, classes), where they have any."""
+    if prompts.examples is None:
+        return prompts
+    evidence = HeldOutShift(shift)
+    return replace(prompts, examples=Examples(evidence, prompts.examples.class_of, prompts.examples.background))
+
+
+def calibrate(
+    vectors: np.ndarray, truth: np.ndarray, prompts: LabelVectors, precision: float | None = None
+) -> tuple[Calibration, Reliability, Reliability]:
+    """Fit a temperature and a threshold for each label.
+
+    The temperature is that of least log loss of the right label, or of no insect. Thresholds follow at it: for a wanted
+    precision the least one that reaches it from there on, else the one of best F1; `LEAST_CROPS` crops are needed for
+    either, and a label with fewer keeps the default.
+
+    Parameters
+    ----------
+    vectors : ndarray, shape (n, dim)
+        Of labelled crops; with an adapted encoder, of crops that it was not fitted to.
+    truth : ndarray, shape (n,), int
+        Label of each, or `NO_CLASS` for one that shows no insect.
+    prompts : LabelVectors
+        The labels' words, and negatives.
+    precision : float or None
+        Wanted; None for the best F1.
+
+    Returns
+    -------
+    calibration : Calibration
+    before, after : Reliability
+        At temperature 1, and at the fitted one.
+
+    Raises
+    ------
+    DataError
+        There are fewer than `LEAST_CROPS` crops of insects, or the precision is no share.
+    """
+    if precision is not None and not 0 < precision <= 1:
+        raise DataError(f"precision is {precision:g}; it must be above 0 and at most 1, such as 0.9")
+    if (truth != NO_CLASS).sum() < LEAST_CROPS:
+        raise DataError(
+            f"{int((truth != NO_CLASS).sum())} insects are too few to calibrate on; label {LEAST_CROPS} at least"
+        )
+
+    def loss(temperature: float) -> float:
+        scores = score(vectors, prompts, temperature=temperature)
+        right = np.where(truth == NO_CLASS, 1 - scores.insect, scores.labels[np.arange(len(truth)), truth])
+        return float(-np.log(np.maximum(right, 1e-6)).mean())
+
+    found = minimize_scalar(
+        lambda log: loss(float(np.exp(log))), bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
+    )
+    temperature = float(np.exp(found.x))
+    before, after = (_reliability(vectors, truth, prompts, t) for t in (1.0, temperature))
+    scores = score(vectors, prompts, temperature=temperature)
+    thresholds = {}
+    for number, label in enumerate(prompts.labels):
+        chosen = scores.label_index == number
+        thresholds[label] = choose_threshold(
+            scores.score[chosen], truth[chosen] == number, (truth == number).sum(), precision
+        )
+    goal = "best F1" if precision is None else f"precision {precision:g}"
+    fitted_on = {"crops": len(truth), "error_before": round(before.error, 4), "error_after": round(after.error, 4)}
+    return Calibration(temperature, thresholds, goal, fitted_on), before, after
+
+
+def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precision: float | None = None) -> float:
+    """The threshold of a label from the crops whose best label it is.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (m,), 0 to 1
+    right : ndarray, shape (m,), bool
+        Whether the label is right.
+    total : int
+        Crops of the label, those under another best label too.
+    precision : float or None
+        Wanted; None for the best F1.
+
+    Returns
+    -------
+    float
+        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, and above
+        all scores where a wanted precision is not reached.
+    """
+    if total < LEAST_CROPS or not len(scores):
+        return THRESHOLD
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order].astype(np.float64), np.cumsum(right[order])
+    counted = np.arange(1, len(ranked) + 1)
+    # Crops of one score are counted together.
+    ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
+    if precision is None:
+        best = ends[int(np.argmax(2 * hits[ends] / (counted[ends] + total)))]
+    else:
+        reached = ends[hits[ends] / counted[ends] >= precision]
+        if not len(reached):
+            return float(min(1.0, ranked[0] + (1 - ranked[0]) / 2))
+        best = reached[-1]
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+def _reliability(vectors: np.ndarray, truth: np.ndarray, prompts: LabelVectors, temperature: float) -> Reliability:
+    scores = score(vectors, prompts, temperature=temperature)
+    return reliability(scores.score.astype(np.float64), scores.label_index == truth)
+
+
+def reliability(scores: np.ndarray, right: np.ndarray) -> Reliability:
+    """How often scores (n,) are right (n,), in bins of equal width.
+
+    References
+    ----------
+    Guo et al., On Calibration of Modern Neural Networks, 2017, section 2.
+    """
+    place = np.minimum((scores * BINS).astype(int), BINS - 1)
+    crops = np.bincount(place, minlength=BINS)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(place, weights=scores, minlength=BINS) / crops
+        share = np.bincount(place, weights=right, minlength=BINS) / crops
+    error = float(np.nansum(crops * np.abs(mean - share)) / max(len(scores), 1))
+    return Reliability(mean, share, crops, error)
+
+
+def reliability_chart(parts: Sequence[tuple[str, Reliability]]) -> str:
+    """A reliability plot as HTML without network: share of right crops by score, against the diagonal."""
+    import plotly.graph_objects as go
+
+    figure = go.Figure(go.Scatter(x=[0, 1], y=[0, 1], mode="lines", name="right as probability", line={"dash": "dot"}))
+    for name, part in parts:
+        some = part.crops > 0
+        figure.add_scatter(
+            x=part.score[some],
+            y=part.right[some],
+            mode="lines+markers",
+            name=f"{name}, error {part.error:.3f}",
+            text=[f"{n} crops" for n in part.crops[some]],
+            marker={"size": 4 + 2 * np.sqrt(part.crops[some])},
+        )
+    figure.update_layout(
+        title="How often scores are right",
+        xaxis={"title": "score", "range": [0, 1]},
+        yaxis={"title": "share of crops named rightly", "range": [0, 1]},
+        template="plotly_white",
+    )
+    return str(figure.to_html(include_plotlyjs=True, full_html=True))

@@ -1,0 +1,156 @@
+"""Labelled crops from every form in which people label, and the faults that are named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from made_vectors import coloured_crop, write_folders
+
+from agri_clip.errors import DataError
+from fine_tune.adapt.check import check_samples
+from fine_tune.adapt.samples import BACKGROUND, LabelledCrops, read_samples
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A photo 200 wide and 100 high, red on the left and green on the right."""
+    pixels = np.zeros((100, 200, 3), np.uint8)
+    pixels[:, :100], pixels[:, 100:] = (220, 20, 20), (20, 200, 20)
+    path = tmp_path / "images" / "trap.png"
+    path.parent.mkdir()
+    cv2.imwrite(str(path), pixels[..., ::-1])
+    return path
+
+
+def is_red(crop: np.ndarray) -> bool:
+    return bool(crop[..., 0].mean() > crop[..., 1].mean())
+
+
+def check_two(samples: LabelledCrops) -> None:
+    """One red aphid and one green moth of one photo."""
+    assert dict(zip(samples.labels, map(is_red, samples.crops), strict=True)) == {"aphid": True, "moth": False}
+    assert len(set(samples.photos)) == 1
+
+
+def test_folders_by_label(tmp_path: Path) -> None:
+    write_folders(tmp_path / "crops", {"green_aphid": "green", "Background": "yellow"}, 3)
+    samples = read_samples(tmp_path / "crops")
+    assert samples.counts == {"green aphid": 3, BACKGROUND: 3}
+    assert samples.classes == ("green aphid",)
+    assert len(set(samples.photos)) == 6
+
+
+def test_the_photo_of_a_crop_is_its_folder_or_stands_in_its_name(tmp_path: Path) -> None:
+    crop = coloured_crop(np.random.default_rng(0), "red")
+    for name in ("aphid/T1/1.png", "aphid/T1/2.png", "moth/T2__1.png", "moth/T2__2.png"):
+        path = tmp_path / "crops" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), crop)
+    samples = read_samples(tmp_path / "crops")
+    assert dict(zip(samples.labels, samples.photos, strict=True)) == {"aphid": "T1", "moth": "T2"}
+
+
+def test_coco(tmp_path: Path, photo: Path) -> None:
+    document = {
+        "images": [{"id": 1, "file_name": photo.name, "width": 200, "height": 100}],
+        "categories": [{"id": 1, "name": "aphid"}, {"id": 2, "name": "moth"}],
+        "annotations": [
+            {"image_id": 1, "category_id": 1, "bbox": [20, 20, 30, 30]},
+            {"image_id": 1, "category_id": 2, "bbox": [140, 20, 30, 30]},
+        ],
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(document))
+    check_two(read_samples(tmp_path / "labels.json", photo.parent))
+
+
+def test_yolo(tmp_path: Path, photo: Path) -> None:
+    (tmp_path / "data.yaml").write_text("names: [aphid, moth]\ntrain: images\n")
+    assert photo.parent == tmp_path / "images"
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "trap.txt").write_text("0 0.2 0.4 0.1 0.2\n1 0.7 0.2 0.8 0.2 0.8 0.4 0.7 0.4\n")
+    check_two(read_samples(tmp_path))
+    (tmp_path / "labels" / "trap.txt").write_text("0 0.2 0.4 0.1 0.2\n7 0.2 0.4 0.1 0.2\n")
+    with pytest.raises(DataError, match=r"trap\.txt:2: no class of data\.yaml"):
+        read_samples(tmp_path)
+
+
+def test_label_studio_takes_what_people_said_and_not_what_was_proposed(tmp_path: Path, photo: Path) -> None:
+    def rectangle(x: float, label: str) -> dict[str, object]:
+        value = {"x": x, "y": 20, "width": 15, "height": 30, "rectanglelabels": [label]}
+        return {"type": "rectanglelabels", "value": value}
+
+    data = {"image": f"/data/local-files/?d=season/{photo.name}"}
+    proposed = [{"result": [rectangle(10, "thrips")]}]
+    tasks = [
+        {
+            "data": data,
+            "predictions": proposed,
+            "annotations": [{"result": [rectangle(10, "aphid"), rectangle(70, "moth")]}],
+        },
+        {"data": data, "predictions": proposed, "annotations": []},
+    ]
+    (tmp_path / "export.json").write_text(json.dumps(tasks))
+    samples = read_samples(tmp_path / "export.json", photo.parent)
+    check_two(samples)
+    assert "1 tasks have no answer" in samples.notes[0]
+
+
+def test_answers_of_the_page(tmp_path: Path) -> None:
+    write_folders(tmp_path, {"crops": "red"}, 5)
+    said = [
+        {"crop": "crops/0.png", "label": "aphid", "verdict": "right", "predicted": "aphid", "photo": "T1.jpg"},
+        {"crop": "crops/1.png", "label": "moth", "verdict": "something else", "predicted": "aphid"},
+        {"crop": "crops/2.png", "label": None, "verdict": "wrong", "predicted": "aphid"},
+        {"crop": "crops/3.png", "label": None, "verdict": "not an insect", "predicted": "aphid"},
+        {"crop": "crops/4.png", "label": "aphid", "verdict": "right", "predicted": "aphid"},
+        {"crop": "crops/4.png", "label": "moth", "verdict": "wrong", "predicted": "aphid"},
+    ]
+    (tmp_path / "answers.jsonl").write_text("\n".join(map(json.dumps, said)))
+    samples = read_samples(tmp_path)
+    assert samples.labels == ("aphid", "moth", BACKGROUND, "moth")
+    assert samples.photos[0] == "T1.jpg"
+    assert "1 crops are only known not to be what was said" in samples.notes[0]
+
+
+def test_a_damaged_answer_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"crop": "a.png", "verdict": "perhaps"}\n')
+    with pytest.raises(DataError, match=r"answers\.jsonl:1: verdict"):
+        read_samples(tmp_path)
+
+
+def test_an_answer_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "answers.jsonl").write_text('{"crop": "../secret.png", "verdict": "right", "label": "aphid"}\n')
+    with pytest.raises(DataError, match="not in this folder"):
+        read_samples(tmp_path)
+
+
+def test_a_place_without_labels_lists_the_forms(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="a COCO file, a YOLO folder"):
+        read_samples(tmp_path / "nothing")
+
+
+def test_an_unreadable_crop_is_a_note(tmp_path: Path) -> None:
+    write_folders(tmp_path / "crops", {"aphid": "green"}, 2)
+    (tmp_path / "crops" / "aphid" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    samples = read_samples(tmp_path / "crops")
+    assert len(samples) == 2
+    assert "9.png" in samples.notes[0]
+
+
+def test_repeats_and_contradictions_are_found_in_any_turn_and_brightness() -> None:
+    rng = np.random.default_rng(0)
+    crops = [coloured_crop(rng, "green", spread=5) for _ in range(6)]
+    repeat = np.ascontiguousarray(np.rot90(crops[0])[:, ::-1])
+    contradiction = np.clip(crops[1].astype(int) + 12, 0, 255).astype(np.uint8)
+    samples = LabelledCrops(
+        (*crops, repeat, contradiction), ("aphid",) * 7 + ("moth",), tuple("abcdefgh"), tuple("abcdefgh")
+    )
+    findings = check_samples(samples)
+    assert findings.repeats == ((0, 6),)
+    assert findings.contradictions == ((1, 7),)
+    assert findings.kept.tolist() == [0, 2, 3, 4, 5]
+    assert "two labels, both left out: b (aphid) and h (moth)" in findings.lines[0]
