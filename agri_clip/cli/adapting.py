@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from agri_clip.cli.photos import prompts_app
 
 if TYPE_CHECKING:
     from agri_clip.prompts import PromptSet
+    from fine_tune.adapt.samples import LabelledCrops
 
 Labelled = Annotated[
     Path,
@@ -34,10 +35,6 @@ class AdaptMethod(StrEnum):
     clip_adapter = "clip-adapter"
     lora = "lora"
     full = "full"
-
-
-#: Methods that change the encoder itself.
-TOWERS = (AdaptMethod.lora, AdaptMethod.full)
 
 
 @app.command()
@@ -63,8 +60,8 @@ def adapt(
 
     samples = read_samples(crops, images)
     given = _prompts(prompts)
-    if method in TOWERS:
-        _adapt_towers(samples, encoder, out, method.value, given, shots, seed)
+    if method in (AdaptMethod.lora, AdaptMethod.full):
+        _adapt_towers(samples, encoder, out, "lora" if method is AdaptMethod.lora else "full", given, shots, seed)
         return
     made = get_encoder(encoder, device=device)
     chosen: Any = None if method is None else method.value
@@ -149,7 +146,13 @@ def _prompts(file: str | None) -> PromptSet | None:
 
 
 def _adapt_towers(
-    samples: Any, encoder: str, out: Path, method: Any, prompts: PromptSet | None, shots: int | None, seed: int
+    samples: LabelledCrops,
+    encoder: str,
+    out: Path,
+    method: Literal["lora", "full"],
+    prompts: PromptSet | None,
+    shots: int | None,
+    seed: int,
 ) -> None:
     """Adapt the encoder itself, by LoRA or in full."""
     from agri_clip.console import output
@@ -164,5 +167,10 @@ def _adapt_towers(
     for line in (*findings.lines, *used.notes):
         output().print(line, markup=False, soft_wrap=True)
     result = adapt_towers(used, texts, encoder, out, method=method, seed=seed)
-    output().print(str(result), markup=False, soft_wrap=True)
+    output().print(
+        f"{result.held_out} crops were held out: {result.words.accuracy:.3f} of each label right by words, "
+        f"{result.blended.accuracy:.3f} adapted; {result.blend:g} of the change is kept",
+        markup=False,
+        soft_wrap=True,
+    )
     output().print(f"encoder: {out}", markup=False, soft_wrap=True)

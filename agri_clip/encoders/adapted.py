@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from agri_clip.calibration import Calibration
+from agri_clip.encoders.adapters import CONFIG
 from agri_clip.encoders.base import Encoder, known_words_of, vectors_fingerprint_of
 from agri_clip.errors import DataError, ModelError
 from agri_clip.few_shot import FewShotHead, Words
@@ -157,7 +158,7 @@ def save_adapted(
 
     from agri_clip.exports.files import prepare_folder, write_bytes, write_text
 
-    if (folder / "config.json").is_file():
+    if any((folder / name).is_file() for name in ("config.json", CONFIG)):
         raise DataError(f"{folder}: holds a model's own weights already; give another folder for the adapted one")
     prepare_folder(folder)
     if head is not None:

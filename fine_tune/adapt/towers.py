@@ -89,8 +89,8 @@ def adapt_towers(
     samples : LabelledCrops
         Of at least two labels and two photos.
     texts : mapping of str to sequence of str
-        Phrases for each label, as a prompt set has them; they are put into the default templates. Crops without an
-        insect need none: they are called what the default negatives are called.
+        Sentences for each label, as `agri_clip.prompts.PromptSet.texts` gives them. Crops without an insect need none:
+        they are called what the default negatives are called.
     encoder : str
         A model of transformers, as for `agri_clip.encoders.get_encoder`.
     out : Path
@@ -163,14 +163,15 @@ def _open(encoder: str, method: Method, device: str | None) -> ClipEncoder:
 
 def _call(samples: LabelledCrops, texts: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
     """Every text of each label that has crops."""
-    known = {BACKGROUND: [phrase for negative in DEFAULT_NEGATIVES for phrase in negative.phrases()], **texts}
+    nothing = expand(phrase for negative in DEFAULT_NEGATIVES for phrase in negative.phrases())
+    known: dict[str, Sequence[str]] = {BACKGROUND: nothing, **texts}
     labels = sorted(set(samples.labels))
     silent = [label for label in labels if not known.get(label)]
     if silent:
         raise DataError(f"{samples.source}: the label {silent[0]!r} has crops but no words; name it in the prompt set")
     if len(labels) < 2:
         raise DataError(f"{samples.source}: all crops are {labels[0]!r}; training needs crops of another label too")
-    return {label: expand(known[label]) for label in labels}
+    return {label: tuple(known[label]) for label in labels}
 
 
 def _digest(samples: LabelledCrops, texts: Mapping[str, Sequence[str]]) -> str:

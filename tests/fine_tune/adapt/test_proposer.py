@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,29 @@ from fine_tune.adapt import proposer as adapting
 from fine_tune.adapt.field_photos import hold_out_photos, read_field_photos
 from fine_tune.adapt.proposer import FieldTrainer, ProposerRecipe, ProposerResult, adapt_proposer, precision_on
 from fine_tune.detector import build_detector
-from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector_photos import LabelledPhoto, write_photos
 
 TINY = ProposerRecipe(photos=2, steps=4, batch=2, warmup=1, tile=64, judge_every=2, calibrated_on=1, seed=3)
 SIDE, SQUARE = 160, 40
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The rendered photos of `TINY`, rendered once."""
+    folder = tmp_path_factory.mktemp("drawn")
+    write_photos(folder, split="train", seed=TINY.seed, count=TINY.photos, processes=1)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def rendered_before(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Photos that are there already are kept, so they are put there."""
+
+    def put(folder: Path, **settings: Any) -> None:
+        shutil.copytree(drawn, folder, dirs_exist_ok=True)
+        write_photos(folder, **settings | {"seed": TINY.seed})
+
+    monkeypatch.setattr(adapting, "write_photos", put)
 
 
 def photo_of_squares(number: int) -> tuple[np.ndarray, list[list[int]]]:
