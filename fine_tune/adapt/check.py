@@ -92,7 +92,7 @@ def _same_pictures(samples: LabelledCrops) -> tuple[np.ndarray, np.ndarray]:
         rows = flat[start : start + BLOCK, 0]
         likeness = np.max([rows @ flat[:, turn].T for turn in range(turns)], axis=0)
         # Standardised pictures of m pixels differ by sqrt(2 - 2 r) in root mean square, r their correlation.
-        found = np.argwhere(likeness >= 1 - SAME_PICTURE**2 / 2) + (start, 0)
+        found = np.argwhere(likeness >= 1 - SAME_PICTURE**2 / 2) + np.array([start, 0])
         pairs.append(found[found[:, 0] < found[:, 1]])
     first, second = np.concatenate(pairs).T
     return first, second
