@@ -200,7 +200,7 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
     taken = match_labels([resolve(name) for name in GROUP_NAMES], prompts.labels) != NO_CLASS
     groups = tuple(name for name, gone in zip(GROUP_NAMES, taken, strict=True) if not gone)
     targets = (*(resolve(group) for group in groups), *prompts.targets)
-    together = PromptSet(targets=targets, negatives=prompts.negatives)
+    together = PromptSet(targets=targets)
     vectors, truth = _vectors_of_groups(base, groups), np.repeat(np.arange(len(groups)), OTHER_CROPS)
     after = embed_prompts(AdaptedEncoder("adapted", base, head, None, base.fingerprint), together)
     logits = base.logit_scale * vectors.astype(np.float64) @ after.vectors[: len(targets)].T.astype(np.float64)

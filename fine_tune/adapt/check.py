@@ -15,6 +15,9 @@ from fine_tune.adapt.samples import LabelledCrops
 #: the same pose on the same card above 0.6.
 SIDE, SAME_PICTURE = 16, 0.3
 
+#: Crops that are compared with all others at once.
+BLOCK = 512
+
 #: Standard deviation of grey values below which a crop shows nothing that could be compared.
 FLAT = 1.0
 
@@ -83,10 +86,15 @@ def _same_pictures(samples: LabelledCrops) -> tuple[np.ndarray, np.ndarray]:
     views = np.stack([_standard_views(crop) for crop in samples.crops]).astype(np.float32)
     count, turns = views.shape[:2]
     flat = views.reshape(count, turns, -1)
-    likeness = np.max([flat[:, 0] @ flat[:, turn].T for turn in range(turns)], axis=0)
-    # Standardised pictures of m pixels differ by sqrt(2 - 2 r) in root mean square, r their correlation.
-    same = np.triu(likeness >= 1 - SAME_PICTURE**2 / 2, k=1)
-    first, second = np.nonzero(same)
+    pairs = [np.zeros((0, 2), np.int64)]
+    # In blocks of rows, so that memory grows with the number of crops and not with its square.
+    for start in range(0, count, BLOCK):
+        rows = flat[start : start + BLOCK, 0]
+        likeness = np.max([rows @ flat[:, turn].T for turn in range(turns)], axis=0)
+        # Standardised pictures of m pixels differ by sqrt(2 - 2 r) in root mean square, r their correlation.
+        found = np.argwhere(likeness >= 1 - SAME_PICTURE**2 / 2) + np.array([start, 0])
+        pairs.append(found[found[:, 0] < found[:, 1]])
+    first, second = np.concatenate(pairs).T
     return first, second
 
 

@@ -17,6 +17,7 @@ from agri_clip.errors import DataError, PhotoError
 from agri_clip.exports import coco
 from agri_clip.photo import find_photos, natural_order, read_photo
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.prompts.base import label_key
 from fine_tune.adapt.samples import BACKGROUND, BACKGROUND_NAMES, LabelledCrops
 
 Reader = Callable[[Path, Path], LabelledCrops]
@@ -234,6 +235,9 @@ class _Parts:
         if not self._rows:
             raise DataError(f"{self.source}: no labelled crop could be read" + "".join(f"; {note}" for note in notes))
         crops, labels, photos, names = zip(*self._rows, strict=True)
+        # "Aphid" and "aphid" are one label, as they are in a prompt set; the first spelling stays.
+        spelled: dict[str, str] = {}
+        labels = tuple(spelled.setdefault(label_key(label), label) for label in labels)
         return LabelledCrops(crops, labels, photos, names, str(self.source), tuple(notes))
 
 

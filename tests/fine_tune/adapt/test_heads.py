@@ -11,7 +11,7 @@ from agri_clip.few_shot import FewShotHead, Words, blend, head_evidence
 from fine_tune.adapt.heads import ClipAdapter, FewShot, GaussianHead, TextProbe, TipAdapter
 from fine_tune.adapt.heads.base import descend
 
-HEADS = [GaussianHead, TextProbe, TipAdapter, lambda: TipAdapter(tuned=True), lambda: ClipAdapter(0.6)]
+HEADS = [GaussianHead, TextProbe, TipAdapter, lambda: TipAdapter(tuned=True), lambda: ClipAdapter(0.6, reduction=1)]
 #: Weights that suit the size of their evidence.
 WEIGHTS = {"linear": 3.0, "cache": 3.0, "adapter": 1.0}
 
