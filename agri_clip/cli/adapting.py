@@ -50,6 +50,9 @@ def adapt(
     images: Images = None,
     seed: Seed = 0,
     device: Device = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Also write event files for TensorBoard; for lora and full.")
+    ] = False,
 ) -> None:
     """Teach an encoder a field's pests from labelled crops; words are kept where crops do not help."""
     from agri_clip.console import make_table, output
@@ -61,7 +64,9 @@ def adapt(
     samples = read_samples(crops, images)
     given = _prompts(prompts)
     if method in (AdaptMethod.lora, AdaptMethod.full):
-        _adapt_towers(samples, encoder, out, "lora" if method is AdaptMethod.lora else "full", given, shots, seed)
+        chosen_crops, texts = _crops_and_texts(samples, given, shots, seed)
+        kind: Literal["lora", "full"] = "lora" if method is AdaptMethod.lora else "full"
+        _adapt_towers(chosen_crops, texts, encoder, out, method=kind, seed=seed, device=device, tensorboard=tensorboard)
         return
     made = get_encoder(encoder, device=device)
     chosen: Any = None if method is None else method.value
@@ -145,28 +150,30 @@ def _prompts(file: str | None) -> PromptSet | None:
     return None if file is None else PromptSet.load(file)
 
 
-def _adapt_towers(
-    samples: LabelledCrops,
-    encoder: str,
-    out: Path,
-    method: Literal["lora", "full"],
-    prompts: PromptSet | None,
-    shots: int | None,
-    seed: int,
-) -> None:
-    """Adapt the encoder itself, by LoRA or in full."""
+def _crops_and_texts(
+    samples: LabelledCrops, prompts: PromptSet | None, shots: int | None, seed: int
+) -> tuple[LabelledCrops, dict[str, tuple[str, ...]]]:
+    """The crops to train on, after the check, and the sentences of their labels."""
     from agri_clip.console import output
     from fine_tune.adapt.adapting import choose_shots, prompts_for
     from fine_tune.adapt.check import check_samples
-    from fine_tune.adapt.towers import adapt_towers
 
     findings = check_samples(samples)
     used = samples[findings.kept]
     used = used if shots is None else choose_shots(used, shots, seed)
-    texts = prompts_for(used.classes, prompts).texts()
     for line in (*findings.lines, *used.notes):
         output().print(line, markup=False, soft_wrap=True)
-    result = adapt_towers(used, texts, encoder, out, method=method, seed=seed)
+    return used, prompts_for(used.classes, prompts).texts()
+
+
+def _adapt_towers(
+    samples: LabelledCrops, texts: dict[str, tuple[str, ...]], encoder: str, out: Path, **how: Any
+) -> None:
+    """Adapt the encoder itself, by LoRA or in full; `how` is for `adapt_towers`."""
+    from agri_clip.console import output
+    from fine_tune.adapt.towers import adapt_towers
+
+    result = adapt_towers(samples, texts, encoder, out, **how)
     output().print(
         f"{result.held_out} crops were held out: {result.words.accuracy:.3f} of each label right by words, "
         f"{result.blended.accuracy:.3f} adapted; {result.blend:g} of the change is kept",

@@ -52,7 +52,7 @@ def reader_of(source: Path) -> Reader:
     DataError
         None does; the message lists the forms.
     """
-    if (source / ANSWERS).is_file() or source.name == ANSWERS:
+    if answer_files(source):
         return read_answers
     if (source / "data.yaml").is_file():
         return read_yolo
@@ -88,9 +88,37 @@ def read_folders(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001 -
 def read_answers(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001
     """The answers of the web page: what was right or named counts, what is only known to be wrong does not.
 
-    Of several answers about one crop the last one counts.
+    Of several answers about one crop the last one counts. A folder may hold one visit's answers, or a folder for each
+    of many visits.
     """
-    file = source if source.name == ANSWERS else source / ANSWERS
+    parts, unknown = _Parts(source), 0
+    for file in answer_files(source):
+        for number, answer in _last_answers(file):
+            label = BACKGROUND if answer.verdict == "not an insect" else answer.label
+            if label is None and answer.verdict == "right":
+                label = answer.predicted
+            if label is None or not label.strip():
+                unknown += 1
+                continue
+            path = file.parent / answer.crop
+            if not path.resolve().is_relative_to(file.parent.resolve()):
+                raise DataError(f"{file}:{number}: crop: {answer.crop!r} is not in this folder; copy the crop into it")
+            parts.add_file(path, label, answer.photo or answer.crop, answer.crop)
+    if unknown:
+        parts.notes.append(f"{unknown} crops are only known not to be what was said, and were left out")
+    return parts.joined()
+
+
+def answer_files(source: Path) -> list[Path]:
+    """The files of answers that a path stands for: itself, that of one visit, or those of all visits in a folder."""
+    if source.name == ANSWERS:
+        return [source]
+    own = source / ANSWERS
+    return [own] if own.is_file() else sorted(source.glob(f"*/{ANSWERS}"))
+
+
+def _last_answers(file: Path) -> list[tuple[int, Answer]]:
+    """The last answer about each crop, with the number of its line."""
     last: dict[str, tuple[int, Answer]] = {}
     for number, line in enumerate(_read_text(file).splitlines(), 1):
         if line.strip():
@@ -101,22 +129,7 @@ def read_answers(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001
                 field = ".".join(map(str, fault["loc"])) or "line"
                 raise DataError(f"{file}:{number}: {field}: {fault['msg']}; remove or mend this line") from error
             last[answer.crop] = (number, answer)
-    parts = _Parts(source)
-    unknown = 0
-    for number, answer in last.values():
-        label = BACKGROUND if answer.verdict == "not an insect" else answer.label
-        if label is None and answer.verdict == "right":
-            label = answer.predicted
-        if label is None or not label.strip():
-            unknown += 1
-            continue
-        path = file.parent / answer.crop
-        if not path.resolve().is_relative_to(file.parent.resolve()):
-            raise DataError(f"{file}:{number}: crop: {answer.crop!r} is not in this folder; copy the crop into it")
-        parts.add_file(path, label, answer.photo or answer.crop, answer.crop)
-    if unknown:
-        parts.notes.append(f"{unknown} crops are only known not to be what was said, and were left out")
-    return parts.joined()
+    return list(last.values())
 
 
 def read_coco(source: Path, images: Path) -> LabelledCrops:

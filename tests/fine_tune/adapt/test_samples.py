@@ -116,6 +116,16 @@ def test_answers_of_the_page(tmp_path: Path) -> None:
     assert "1 crops are only known not to be what was said" in samples.notes[0]
 
 
+def test_answers_of_many_visits_come_together(tmp_path: Path) -> None:
+    for visit, label in (("monday", "aphid"), ("tuesday", "thrips")):
+        write_folders(tmp_path / visit, {"crops": "red"}, 1)
+        said = {"crop": "crops/0.png", "verdict": "something else", "label": label, "photo": f"{visit}.jpg"}
+        (tmp_path / visit / "answers.jsonl").write_text(json.dumps(said))
+    samples = read_samples(tmp_path)
+    assert samples.labels == ("aphid", "thrips")
+    assert samples.photos == ("monday.jpg", "tuesday.jpg")
+
+
 def test_a_damaged_answer_is_named_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "answers.jsonl").write_text('{"crop": "a.png", "verdict": "perhaps"}\n')
     with pytest.raises(DataError, match=r"answers\.jsonl:1: verdict"):
