@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 
@@ -202,7 +201,7 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
     groups = tuple(name for name, gone in zip(GROUP_NAMES, taken, strict=True) if not gone)
     targets = (*(resolve(group) for group in groups), *prompts.targets)
     together = PromptSet(targets=targets)
-    vectors, truth = _vectors_of_groups(cast(Any, base), groups), np.repeat(np.arange(len(groups)), OTHER_CROPS)
+    vectors, truth = base.encode_images(_crops_of(groups)), np.repeat(np.arange(len(groups)), OTHER_CROPS)
     after = embed_prompts(AdaptedEncoder("adapted", base, head, None, base.fingerprint), together)
     logits = base.logit_scale * vectors.astype(np.float64) @ after.vectors[: len(targets)].T.astype(np.float64)
     moved = 0 if after.examples is None else after.examples.shifts(vectors)[0]
@@ -211,14 +210,13 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
 
 
 @lru_cache(maxsize=2)
-def _vectors_of_groups(base: Encoder, groups: tuple[str, ...]) -> np.ndarray:
-    """Vectors of `OTHER_CROPS` rendered crops of each group, kept for the next trial with the same encoder."""
-    crops = [
+def _crops_of(groups: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    """`OTHER_CROPS` rendered crops of each group, kept for the next trial."""
+    return tuple(
         render_crop(split_rng("held-out", OTHER_SEED, GROUP_NAMES.index(group) * OTHER_CROPS + i), group).pixels
         for group in groups
         for i in range(OTHER_CROPS)
-    ]
-    return base.encode_images(crops)
+    )
 
 
 def _write(result: Adapted, base: Encoder, task: Task, out: Path, seed: int) -> None:
