@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from queue import Empty, Full, Queue
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 
+from agri_clip.ahead import Ahead
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.schema import FAILED, SAME, SourceFile
 from agri_clip.archive.season import Finished
@@ -34,8 +34,6 @@ GROUP_PHOTOS = 32
 GROUP_SHARE = 1 / 8
 #: Photos that are read before they are needed; each takes three bytes a pixel.
 READ_AHEAD = 2
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -216,9 +214,9 @@ def run_batch(
     stop = Stop() if stop is None else stop
     progress = Progress(total=len(plan.tasks), failed_before=plan.failed_before)
     number = plan.next_number
-    photos = _Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
-    proposals = _Ahead(_propose_all(photos, detector, stop, seen), READ_AHEAD)
-    groups = _Ahead(_encode_all(_grouped(proposals, stop, number), detector), 1)
+    photos = Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
+    proposals = Ahead(_propose_all(photos, detector, stop, seen), READ_AHEAD)
+    groups = Ahead(_encode_all(_grouped(proposals, stop, number), detector), 1)
     # The first stage is closed first: what waits for it then ends, and need not fill a group before.
     with closing(groups), closing(proposals), closing(photos):
         for group in groups:
@@ -382,57 +380,3 @@ def _count(progress: Progress, group: Sequence[Finished]) -> None:
 
 def _absolute(path: Path) -> str:
     return str(Path(path).absolute())
-
-
-class _Ahead(Generic[Item]):
-    """An iterator that works in a thread of its own, at most `depth` items ahead; `close` ends it."""
-
-    _END = object()
-
-    def __init__(self, items: Iterable[Item], depth: int) -> None:
-        self._queue: Queue[Any] = Queue(maxsize=depth)
-        self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(items,), daemon=True)
-        self._thread.start()
-
-    def _work(self, items: Iterable[Item]) -> None:
-        last: Any = self._END
-        try:
-            for item in items:
-                if not self._put(item):
-                    return
-        except BaseException as error:  # handed to whoever takes the items
-            last = error
-        self._put(last)
-
-    def _put(self, item: Any) -> bool:
-        while not self._closed.is_set():
-            try:
-                self._queue.put(item, timeout=0.1)
-            except Full:
-                continue
-            return True
-        return False
-
-    def __iter__(self) -> Iterator[Item]:
-        return self
-
-    def __next__(self) -> Item:
-        while True:
-            try:
-                item = self._queue.get(timeout=0.1)
-            except Empty:
-                if self._closed.is_set():
-                    raise StopIteration from None
-                continue
-            if item is self._END:
-                self._queue.put(item)
-                raise StopIteration
-            if isinstance(item, BaseException):
-                raise item
-            return item
-
-    def close(self) -> None:
-        """End the thread; what it made ahead is dropped."""
-        self._closed.set()
-        self._thread.join()

@@ -1,0 +1,64 @@
+"""Ahead: items that are made in a thread of their own before they are needed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator
+from queue import Empty, Full, Queue
+from typing import Any, Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Ahead(Generic[Item]):
+    """An iterator that works in a thread of its own, at most `depth` items ahead; `close` ends it."""
+
+    _END = object()
+
+    def __init__(self, items: Iterable[Item], depth: int) -> None:
+        self._queue: Queue[Any] = Queue(maxsize=depth)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._work, args=(items,), daemon=True)
+        self._thread.start()
+
+    def _work(self, items: Iterable[Item]) -> None:
+        last: Any = self._END
+        try:
+            for item in items:
+                if not self._put(item):
+                    return
+        except BaseException as error:  # handed to whoever takes the items
+            last = error
+        self._put(last)
+
+    def _put(self, item: Any) -> bool:
+        while not self._closed.is_set():
+            try:
+                self._queue.put(item, timeout=0.1)
+            except Full:
+                continue
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[Item]:
+        return self
+
+    def __next__(self) -> Item:
+        while True:
+            try:
+                item = self._queue.get(timeout=0.1)
+            except Empty:
+                if self._closed.is_set():
+                    raise StopIteration from None
+                continue
+            if item is self._END:
+                self._queue.put(item)
+                raise StopIteration
+            if isinstance(item, BaseException):
+                raise item
+            return item
+
+    def close(self) -> None:
+        """End the thread; what it made ahead is dropped."""
+        self._closed.set()
+        self._thread.join()
