@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import gradio as gr
 
-from agri_clip.errors import AgriClipError, PromptError
 from agri_clip.exports import write_picture
 from agri_clip.exports.json_file import as_document
-from agri_clip.prompts import PromptSet
 from agri_clip.settings import Settings
-from agri_clip.ui.finding import make_prompts
-from agri_clip.ui.page import MODELS, Page
+from agri_clip.ui.api_requests import spoken, texts_of, wished_prompts
+from agri_clip.ui.api_season import archives_endpoint, ask_endpoint, batch_endpoint, search_endpoint
+from agri_clip.ui.page import BATCHES, MODELS, SCORES, Page
 from agri_clip.ui.uploads import read_upload
 
 
@@ -27,10 +25,18 @@ def add_endpoints(page: Page) -> None:
         asked = [gr.File(), gr.JSON(), gr.JSON(), gr.Textbox(), gr.Number(), gr.Number()]
         _add(detect_endpoint(page, Path(drawn.GRADIO_CACHE)), asked, [gr.JSON(), drawn])
         _add(compare_endpoint(page), [gr.File(), gr.JSON()], [gr.JSON()])
+        # These remember a program's archives from one call to the next, as the page does a visitor's.
+        files, name, folder = gr.File(file_count="multiple"), gr.Textbox(), gr.Textbox()
+        wishes = [gr.JSON(), gr.JSON(), gr.Textbox()]
+        result, session = gr.JSON(), page.session
+        _add(batch_endpoint(page), [session, files, name, folder, *wishes, gr.Number()], [session, result], BATCHES)
+        _add(archives_endpoint(page), [session], [session, result], SCORES)
+        _add(ask_endpoint(page), [session, name, *wishes, gr.Number(), gr.Number()], [session, result], SCORES)
+        _add(search_endpoint(page), [session, name, gr.File(), gr.Number()], [session, result], SCORES)
 
 
-def _add(work: Callable[..., Any], inputs: list[Any], outputs: list[Any]) -> None:
-    gr.Button().click(work, inputs, outputs, api_name=work.__name__, concurrency_id=MODELS, concurrency_limit=1)
+def _add(work: Callable[..., Any], inputs: list[Any], outputs: list[Any], group: str = MODELS) -> None:
+    gr.Button().click(work, inputs, outputs, api_name=work.__name__, concurrency_id=group)
 
 
 def detect_endpoint(page: Page, served: Path) -> Callable[..., Any]:
@@ -65,9 +71,8 @@ def detect_endpoint(page: Page, served: Path) -> Callable[..., Any]:
         picture : str
             The photo with boxes.
         """
-        with _spoken():
-            prepared = PromptSet.load(ready) if ready else None
-            wanted = make_prompts(_texts(prompts, "prompts"), "", "\n".join(_texts(negatives, "negatives")), prepared)
+        with spoken():
+            wanted = wished_prompts(prompts, negatives, ready)
             read = read_upload(Path(photo), page.options.limits)
             settings = Settings(threshold=threshold, mm_per_pixel=mm_per_pixel or None)
             detections = page.finder.find(read, Path(photo), wanted, settings).detections
@@ -95,33 +100,9 @@ def compare_endpoint(page: Page) -> Callable[..., Any]:
         list of dict
             Best first: phrasing, cosine, share.
         """
-        with _spoken():
+        with spoken():
             read = read_upload(Path(picture), page.options.limits)
-            ranked = page.finder.compare(read, _texts(phrasings, "phrasings"))
+            ranked = page.finder.compare(read, texts_of(phrasings, "phrasings"))
             return [{"phrasing": text, "cosine": cosine, "share": share} for text, cosine, share in ranked]
 
     return compare_phrasings
-
-
-@contextmanager
-def _spoken() -> Iterator[None]:
-    """Give a program the sentence that a person would read."""
-    try:
-        yield
-    except AgriClipError as error:
-        raise gr.Error(str(error)) from error
-
-
-def _texts(value: Any, field: str) -> list[str]:
-    """A list of texts that a program sent.
-
-    Raises
-    ------
-    PromptError
-        It is something else.
-    """
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise PromptError(f'{field}: must be a list of texts, such as ["a green aphid"]')
-    return value

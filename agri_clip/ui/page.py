@@ -17,8 +17,8 @@ from agri_clip.ui.options import PageOptions
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.words import language_of, say
 
-#: Jobs of one group take turns: those that run models, and those that only compute with what is known.
-MODELS, SCORES = "models", "scores"
+#: Jobs of one group take turns: those that run models, those that only compute with what is known, and batches.
+MODELS, SCORES, BATCHES = "models", "scores", "batches"
 
 #: Of a job's outputs, those that change.
 Changes = dict[Any, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -23,17 +24,36 @@ def client(served: Served) -> Client:
     return Client(served.address, verbose=False)
 
 
-def test_the_example_of_the_docs_runs(served: Served, tmp_path, monkeypatch, capsys):
-    example = re.search(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)[1]
-    (tmp_path / "trap.jpg").write_bytes(sample_photos()[0].read_bytes())
+def test_the_examples_of_the_docs_run(served: Served, tmp_path, monkeypatch, capsys):
+    one_photo, season = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    sample = sample_photos()[2]
+    (tmp_path / "trap.jpg").write_bytes(sample.read_bytes())
+    with zipfile.ZipFile(tmp_path / "season.zip", "w") as archive:
+        archive.write(sample, f"week 1/{sample.name}")
+        archive.writestr("week 1/T9_2026-05-04.jpg", b"no photo")
+    cv2.imwrite(str(tmp_path / "insect.jpg"), cv2.imread(str(sample))[100:164, 100:164])
     monkeypatch.chdir(tmp_path)
+
     names: dict = {}
-    exec(example.replace("http://127.0.0.1:7860", served.address), names)
-    printed = capsys.readouterr().out
+    exec(one_photo.replace("http://127.0.0.1:7860", served.address), names)
     assert [label["name"] for label in names["result"]["labels"]] == ["a whitefly", "a small black fly"]
-    assert "a whitefly" in printed
-    assert cv2.imread(names["picture"]).shape[1] == cv2.imread(str(sample_photos()[0])).shape[1]
+    assert "a whitefly" in capsys.readouterr().out
+    assert cv2.imread(names["picture"]).shape[1] == cv2.imread(str(sample)).shape[1]
     assert names["result"]["photos"][0]["name"] == "trap.jpg"
+
+    exec(season, names)
+    done = names["state"]
+    assert (done["state"], done["photos"]) == ("done", 2)
+    assert {(row["trap"], row["day"], row["label"]) for row in done["counts"]} >= {("T1", "2026-05-04", "a whitefly")}
+    assert [failure["photo"] for failure in done["failures"]] == ["week 1/T9_2026-05-04.jpg"]
+    assert {region["label"] for region in names["answer"]["regions"]} <= {"a fungus gnat"}
+    similarity = [region["similarity"] for region in names["alike"]]
+    assert 0 < len(similarity) <= 20
+    assert similarity == sorted(similarity, reverse=True)
+    stranger = Client(served.address, verbose=False)
+    assert done["archive"] not in [entry["archive"] for entry in stranger.predict(api_name="/archives")]
+    with pytest.raises(AppError, match="nothing to ask"):
+        stranger.predict(done["archive"], ["an aphid"], None, None, None, None, api_name="/ask")
 
 
 def test_the_docs_name_every_endpoint_and_parameter(client: Client):

@@ -22,14 +22,14 @@ from agri_clip.ui.archives import file_stem
 from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
 from agri_clip.ui.batches import Done, Job, folder_job, run_job, upload_job
 from agri_clip.ui.options import PageOptions, allowed_folders
-from agri_clip.ui.page import SCORES, Changes, Page, make_status
+from agri_clip.ui.page import BATCHES, SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.shown import chart, counts_html, failures_html, progress_html
 from agri_clip.ui.words import say
 
 #: Batches that run at once; the models take turns, so further ones would only need more memory.
-BATCHES, AT_ONCE = "batches", 2
+AT_ONCE = 2
 
 
 @dataclass(frozen=True)
