@@ -29,9 +29,13 @@ def blend_weights(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share:
     share : float
         0 to 1.
     """
+
+    def between(first: Tensor, last: Tensor) -> Tensor:
+        # In float64: where a weight shrinks to little, float32 would keep the rounding of what it was.
+        return torch.lerp(first.double(), last.double(), share).to(last.dtype)
+
     return {
-        name: torch.lerp(start[name], value, share) if value.is_floating_point() else value.clone()
-        for name, value in end.items()
+        name: between(start[name], value) if value.is_floating_point() else value.clone() for name, value in end.items()
     }
 
 

@@ -69,7 +69,7 @@ def test_info_tells_what_is_there(filled: Path) -> None:
     told = dict(describe(Archive.open(filled)))
     assert told["photos"] == "12 done, 1 failed, 1 copies of others"
     assert told["traps"] == "3"
-    assert told["days"] == "2026-06-01 to 2026-06-22"
+    assert told["days"] == "2026-06-01 to 2026-06-29"  # that of the failed photo, by its name, too
     assert "builtin" in told["encoder"]
 
 
