@@ -49,7 +49,9 @@ class Page:
         say(key)  # one that is missing is noticed when the page is built
         return self.words(key)
 
-    def job(self, status: gr.HTML, work: Callable[..., Any]) -> Callable[..., Any]:
+    def job(
+        self, status: gr.HTML, work: Callable[..., Any], *, failed: Callable[[str], Changes] | None = None
+    ) -> Callable[..., Any]:
         """A job as Gradio calls it: knows the visitor, and says errors as sentences.
 
         Give the event the inputs ``[page.session, …]`` and have `status` and `page.session` among its outputs.
@@ -61,6 +63,9 @@ class Page:
         work : callable
             Takes the session, the values of the other inputs, and last the visitor's language; returns, or yields,
             `Changes`. A sentence for `status` goes as plain text.
+        failed : callable, optional
+            Takes the language; `Changes` that go with the sentence of an error, such as buttons that wake up again.
+            They cannot be yielded before it: of two changes at once a browser may show only the last.
         """
 
         def finished(here: Session, changes: Changes) -> Changes:
@@ -72,7 +77,8 @@ class Page:
             if not isinstance(error, AgriClipError):
                 log.error("a job of the page failed", exc_info=error)
                 said = say("unexpected", language)
-            return {self.session: here, status: sentence(said, wrong=True)}
+            undone = {} if failed is None else failed(language)
+            return undone | {self.session: here, status: sentence(said, wrong=True)}
 
         def run(request: gr.Request, session: Session | None, *values: Any) -> Changes:
             here, language = session or Session.open(), language_of(request)

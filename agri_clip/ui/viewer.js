@@ -18,7 +18,11 @@ function wholeScale() {
 }
 
 function showWhole() {
-  const stage = find('.stage'), now = value(), scale = wholeScale();
+  const stage = find('.stage'), now = value();
+  // As high as the photo needs at this width, and no higher than leaves room for what stands below.
+  const high = Math.min(window.innerHeight * 0.7, 720, stage.clientWidth * now.height / now.width);
+  stage.style.height = Math.max(220, high) + 'px';
+  const scale = wholeScale();
   view = { scale, x: (stage.clientWidth - now.width * scale) / 2, y: (stage.clientHeight - now.height * scale) / 2 };
   place();
 }

@@ -43,7 +43,8 @@ class Visitor:
         """Keep a picture of the whole page, where somebody asked for pictures (docs/page.md)."""
         if folder := os.environ.get("SCREENSHOTS"):
             self.page.wait_for_timeout(700)
-            self.page.screenshot(path=Path(folder) / f"page-{name}.png", full_page=True)
+            path = Path(folder) / f"page-{name}.jpg"
+            self.page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
 
     def open_tab(self, name: str) -> None:
         """Press a tab, by its name in the program."""

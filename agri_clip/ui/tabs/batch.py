@@ -132,29 +132,28 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
             **_pressable(given, shown, language, running=True),
             shown.progress: f"<p>{escape(say('batch_begun', language))}</p>",
         }
-        try:
-            prompts = asked_prompts(session, *wishes, language=language)
-            detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None))
-            if folder and files:
-                raise DataError(say("batch_both", language))
-            if folder:
-                job = folder_job(session, page.options, folder, prompts, detector, language)
-            else:
-                job = upload_job(session, page.options, files, name, prompts, detector, language)
-            done = yield from _fill(session, stop, job, shown, language)
-            session.counted = Asked.ask(job.place, detector.encoder, prompts) if done.kept else None
-        except Exception:
-            yield {**_pressable(given, shown, language), shown.progress: ""}
-            raise
+        prompts = asked_prompts(session, *wishes, language=language)
+        detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None))
+        if folder and files:
+            raise DataError(say("batch_both", language))
+        if folder:
+            job = folder_job(session, page.options, folder, prompts, detector, language)
+        else:
+            job = upload_job(session, page.options, files, name, prompts, detector, language)
+        done = yield from _fill(session, stop, job, shown, language)
+        session.counted = Asked.ask(job.place, detector.encoder, prompts) if done.kept else None
         yield {
             **_results(session, shown, page.options, language, said=_said(done, language)),
             **_pressable(given, shown, language, stopped=done.stopped),
             **{shown.threshold: gr.Slider(value=THRESHOLD, interactive=True), shown.progress: ""},
         }
 
+    def failed(language: str) -> Changes:
+        return {**_pressable(given, shown, language), shown.progress: ""}
+
     questions = given.questions
     given.start.click(
-        page.job(shown.status, run),
+        page.job(shown.status, run, failed=failed),
         [
             *(page.session, given.photos, given.folder, given.name),
             *(*questions.wishes, *questions.measures),
