@@ -39,6 +39,19 @@ class Questions:
         return [self.scale, self.card]
 
 
+def lay_pest_list(page: Page, tab: str) -> gr.Dropdown:
+    """The catalogue, to pick from by typing any name."""
+    return gr.Dropdown(
+        pest_choices(),
+        value=[],
+        multiselect=True,
+        label=page.word("find_pests"),
+        info=page.word("find_pests_info"),
+        num_choices_shown=300,
+        elem_id=f"{tab}-pests",
+    )
+
+
 def lay_questions(page: Page, tab: str, *, photos: bool = True) -> Questions:
     """Lay the fields out.
 
@@ -51,15 +64,7 @@ def lay_questions(page: Page, tab: str, *, photos: bool = True) -> Questions:
         Whether photos are looked at, so that their scale and their card matter.
     """
     word = page.word
-    pests = gr.Dropdown(
-        pest_choices(),
-        value=[],
-        multiselect=True,
-        label=word("find_pests"),
-        info=word("find_pests_info"),
-        num_choices_shown=300,
-        elem_id=f"{tab}-pests",
-    )
+    pests = lay_pest_list(page, tab)
     sentences = gr.Textbox(
         label=word("find_sentences"), info=word("find_sentences_info"), lines=2, elem_id=f"{tab}-sentences"
     )

@@ -13,10 +13,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 import gradio as gr
 
+from agri_clip.console import output
 from agri_clip.ui.api import add_endpoints
 from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.page import Page
+from agri_clip.ui.samples import sample_photos
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.tabs.about import build_about
 from agri_clip.ui.tabs.ask import build_ask
@@ -113,7 +115,7 @@ def serve(
     root_path : str or None
         Where a proxy shows the page, such as ``/traps``.
     wait : bool
-        Until the page is closed; otherwise it is served in the background.
+        Say where the page is, and until it is closed; otherwise it is served in the background.
 
     Returns
     -------
@@ -126,20 +128,18 @@ def serve(
     ModelError
         A model is unknown, or is not on this machine.
     """
-    from agri_clip.ui.samples import sample_photos
-
     work = Path(tempfile.mkdtemp(prefix="agri-clip-page-"))
     os.environ["GRADIO_TEMP_DIR"] = str(work)
     blocks = build_page(options, Finder(options))
     style = Path(__file__).parent / "page.css"
     try:
-        _, address, _ = blocks.launch(
+        _, address, public = blocks.launch(
             server_name=host,
             server_port=port,
             share=share,
             auth=list(accounts) if accounts else None,
             root_path=root_path,
-            prevent_thread_lock=not wait,
+            prevent_thread_lock=True,
             quiet=True,
             show_error=False,
             footer_links=[],
@@ -154,6 +154,9 @@ def serve(
             pwa=False,
             mcp_server=False,
         )
+        if wait:
+            output().print(f"the page is at {public or address} (Ctrl-C ends it)", markup=False, soft_wrap=True)
+            blocks.block_thread()
     finally:
         if wait:
             shutil.rmtree(work, ignore_errors=True)

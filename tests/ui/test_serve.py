@@ -6,6 +6,7 @@ import os
 import time
 from pathlib import Path
 
+import gradio as gr
 import httpx
 import pytest
 
@@ -48,6 +49,13 @@ def test_what_visitors_send_is_removed_after_a_while():
             time.sleep(1)
     finally:
         blocks.close()
+
+
+def test_whoever_starts_the_page_is_told_where_it_is(monkeypatch, capsys):
+    monkeypatch.setattr(gr.Blocks, "block_thread", lambda _: None)  # as if Ctrl-C came at once
+    blocks, address = serve(PageOptions(**LIGHT))
+    blocks.close()
+    assert address in capsys.readouterr().out
 
 
 def test_a_visit_goes_with_all_its_files():

@@ -11,9 +11,10 @@ from agri_clip.errors import PromptError
 from agri_clip.label_vectors import embed_prompts
 from agri_clip.prompt_trials import alike_labels
 from agri_clip.prompts import PromptSet, check_prompts
+from agri_clip.ui.asking import lay_pest_list
 from agri_clip.ui.finding import make_prompts, split_lines
 from agri_clip.ui.page import MODELS, Changes, Page, make_status
-from agri_clip.ui.pests import pest_choices, ready_sets
+from agri_clip.ui.pests import ready_sets
 from agri_clip.ui.saving import connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
 from agri_clip.ui.uploads import read_upload
@@ -50,15 +51,7 @@ def build_pests(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are
                 label=word("pests_ready"),
                 elem_id="pests-ready",
             )
-            pests = gr.Dropdown(
-                pest_choices(),
-                value=[],
-                multiselect=True,
-                label=word("find_pests"),
-                info=word("find_pests_info"),
-                num_choices_shown=300,
-                elem_id="pests-pests",
-            )
+            pests = lay_pest_list(page, "pests")
             sentences = gr.Textbox(
                 label=word("find_sentences"), info=word("find_sentences_info"), lines=3, elem_id="pests-sentences"
             )

@@ -29,6 +29,7 @@ def languages() -> Mapping[str, Mapping[str, str]]:
     return {code: read[ENGLISH] | texts for code, texts in read.items()}
 
 
+@lru_cache(maxsize=1)
 def page_words() -> gr.I18n:
     """The texts as Gradio translates them in the browser."""
     import gradio as gr
