@@ -155,12 +155,9 @@ def _crops_and_texts(
 ) -> tuple[LabelledCrops, dict[str, tuple[str, ...]]]:
     """The crops to train on, after the check, and the sentences of their labels."""
     from agri_clip.console import output
-    from fine_tune.adapt.adapting import choose_shots, prompts_for
-    from fine_tune.adapt.check import check_samples
+    from fine_tune.adapt.adapting import prompts_for, usable_crops
 
-    findings = check_samples(samples)
-    used = samples[findings.kept]
-    used = used if shots is None else choose_shots(used, shots, seed)
+    findings, used = usable_crops(samples, shots, seed)
     for line in (*findings.lines, *used.notes):
         output().print(line, markup=False, soft_wrap=True)
     return used, prompts_for(used.classes, prompts).texts()

@@ -117,6 +117,13 @@ def choose_shots(samples: LabelledCrops, shots: int, seed: int) -> LabelledCrops
     return samples[sorted(chosen)]
 
 
+def usable_crops(samples: LabelledCrops, shots: int | None, seed: int) -> tuple[Findings, LabelledCrops]:
+    """What the check finds, and the crops that it leaves: at most so many of each label, where `shots` says so."""
+    findings = check_samples(samples)
+    kept = samples[findings.kept]
+    return findings, kept if shots is None else choose_shots(kept, shots, seed)
+
+
 def task_of(samples: LabelledCrops, encoder: Encoder, prompts: PromptSet) -> tuple[Task, tuple[str, ...]]:
     """Frozen vectors of crops with the words of their classes; computed once.
 
@@ -177,9 +184,7 @@ def adapt(
     """
     made = get_encoder(encoder)
     base = made.base if isinstance(made, AdaptedEncoder) else made
-    findings = check_samples(samples)
-    used = samples[findings.kept]
-    used = used if shots is None else choose_shots(used, shots, seed)
+    findings, used = usable_crops(samples, shots, seed)
     if not used.classes:
         raise DataError(f"{samples.source}: no crop of an insect is left after the check; mend the labels")
     if prompts is not None and not prompts.negatives:
