@@ -26,7 +26,7 @@ from fine_tune.synthetic.attributes import PHRASES, values_of
 from fine_tune.synthetic.camera import lose_detail
 
 #: Side of the crops before the encoder's own processor, pixels.
-SIDE = 72
+SIDE = 144
 #: Groups that traps and crops show most, the first of the renderer's list; fixed before anything was measured.
 COMMON_GROUPS = GROUP_NAMES[:29]
 #: Side that a crop is shrunk to and brought back from, pixels: what is left of a small insect far from the camera.

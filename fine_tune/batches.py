@@ -86,15 +86,21 @@ class Batch:
 
 
 class Batches:
-    """Batches of a run; batch number k is the same in every run of a recipe, whatever came before."""
+    """Batches of a run; batch number k is the same in every run of a recipe, whatever came before.
 
-    def __init__(
-        self, recipe: Recipe, pool: CropPool, real: CropPool | None, tokenizer: PreTrainedTokenizerFast
-    ) -> None:
-        self.recipe, self.tokenizer = recipe, tokenizer
-        self.rendered = len(pool)
+    Parameters
+    ----------
+    recipe : Recipe
+    pool : CropPool
+        Rendered crops, and behind them those of real photos.
+    rendered : int
+        How many are rendered.
+    tokenizer : PreTrainedTokenizerFast
+    """
+
+    def __init__(self, recipe: Recipe, pool: CropPool, rendered: int, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.recipe, self.pool, self.rendered, self.tokenizer = recipe, pool, rendered, tokenizer
         self._orders: dict[int, np.ndarray] = {}
-        self.pool = pool if real is None else CropPool.concat([pool, real])
         self.fit = fits(self.pool)
         groups = np.array(self.pool.groups[self.rendered :])
         self.real_insects = self.rendered + np.flatnonzero(groups != NONE)

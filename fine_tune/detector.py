@@ -18,10 +18,12 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
+from agri_clip.errors import ModelError
+from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, save_model_folder
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_tile
+from fine_tune.precision import fast_bfloat16
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
@@ -53,6 +55,10 @@ class Recipe:
         Share of the steps.
     tile : int
         Side of a tile, pixels.
+    bfloat16 : bool
+        Passes of the network; faster where the processor has it.
+    start : str
+        Fingerprint of the weights that are trained further; empty from nothing.
     seed : int
     """
 
@@ -68,6 +74,8 @@ class Recipe:
     left_out: tuple[str, ...] = ("blue", "pan water", "leaf")
     left_out_until: float = 0.8
     tile: int = 320
+    bfloat16: bool = False
+    start: str = ""
     seed: int = 0
 
 
@@ -90,6 +98,29 @@ def build_detector(architecture: str, seed: int) -> Any:
     return net
 
 
+def open_network(start: Path) -> Any:
+    """The network of an ultralytics model, ready to be trained further.
+
+    Raises
+    ------
+    ModelError
+        It is no detection model, or knows several classes.
+    """
+    import_ultralytics()
+    from ultralytics.cfg import get_cfg
+    from ultralytics.nn.tasks import DetectionModel
+
+    net: Any = load_model(start).model
+    kind = type(net)
+    if kind is not DetectionModel or len(net.names) != 1:
+        raise ModelError(
+            f"{start}: only a detection model of one class, such as insect-yolo, can be trained further; this is a "
+            f"{kind.__name__} of {len(getattr(net, 'names', ()))} classes"
+        )
+    net.args = get_cfg()
+    return net.float()
+
+
 class Tiles:
     """Batches of tiles; batch number k is the same in every run of a recipe, whatever came before."""
 
@@ -100,7 +131,8 @@ class Tiles:
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         """One batch as ultralytics' losses want it: pixels (n, 3, size, size) 0 to 1, boxes as shares of the tile."""
         recipe = self.recipe
-        rng = np.random.default_rng([recipe.seed, 13, step])
+        # A run that goes on from another's weights sees other tiles than that did.
+        rng = np.random.default_rng([recipe.seed, 14 if recipe.start else 13, step])
         everything = step >= recipe.left_out_until * recipe.steps
         rendered = self.rendered if everything else self.allowed
         cutting = TileRecipe(size=recipe.tile)
@@ -154,7 +186,8 @@ class Trainer:
         rate = self.recipe.learning_rate * cosine_with_warmup(self.step, self.recipe.warmup, self.recipe.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        losses, parts = self.net(batch)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.recipe.bfloat16):
+            losses, parts = self.net(batch)
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().div(self.recipe.batch).backward()
         nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
@@ -243,7 +276,14 @@ class Trainer:
                     self.save()
 
 
-def train_detector(recipe: Recipe, out: Path, photos: Path | None = None, *, processes: int | None = None) -> Path:
+def train_detector(
+    recipe: Recipe,
+    out: Path,
+    photos: Path | None = None,
+    *,
+    start: Path | None = None,
+    processes: int | None = None,
+) -> Path:
     """Train the embedded detector; the finished model folder is `out/model`.
 
     Parameters
@@ -253,16 +293,23 @@ def train_detector(recipe: Recipe, out: Path, photos: Path | None = None, *, pro
         Keeps the rendered photos, the checkpoint and the log. The same call again goes on where a killed run was.
     photos : Path or None
         A folder with `train.json` (COCO) and `images/`; None trains on renders alone.
+    start : Path or None
+        Model folder that is trained further; None begins from nothing. Where kinds are to be left out, one that never
+        saw them: the folder `left-out` of an earlier run.
 
     Raises
     ------
     AgriClipError
         `out` holds a run of another recipe.
+    ModelError
+        `start` is no detection model of one class.
     """
     out.mkdir(parents=True, exist_ok=True)
     write_photos(out / "photos", split="train", seed=recipe.seed, count=recipe.photos, processes=processes)
     real = [] if photos is None else read_real(photos / "train.json", photos / "images")
-    trainer = Trainer(recipe, Tiles(recipe, real, read_rendered(out / "photos", recipe.photos)), out)
+    net = None if start is None else open_network(start)
+    recipe = recipe if start is None else replace(recipe, start=fingerprint(start))
+    trainer = Trainer(recipe, Tiles(recipe, real, read_rendered(out / "photos", recipe.photos)), out, net)
     trainer.resume()
     trainer.run()
     folder = trainer.export(out / "model")
@@ -285,13 +332,17 @@ def main(
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
     batch: Annotated[int, typer.Option(help="Tiles in a step.")] = Recipe.batch,
     seed: Annotated[int, typer.Option(help="Fixes photos, order and start.")] = Recipe.seed,
+    start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16/--float32", help="Passes of the network; default as the processor is faster.")
+    ] = fast_bfloat16(),
     threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
 ) -> None:
     """Train the embedded class-agnostic detector; the same command after a kill goes on."""
     if threads:
         torch.set_num_threads(threads)
-    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed)
-    typer.echo(f"model in {train_detector(recipe, out, photos)}")
+    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed, bfloat16=bfloat16)
+    typer.echo(f"model in {train_detector(recipe, out, photos, start=start)}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 #: Side of the square picture that the image tower sees, pixels.
-IMAGE_SIZE = 64
+IMAGE_SIZE = 96
 #: Longest text, in tokens with the start and the end token.
 TEXT_LENGTH = 40
 #: The end token must not be 2: for that id transformers pools at the highest token id instead of at the end token.

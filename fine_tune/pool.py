@@ -106,11 +106,17 @@ def load_pool(file: Path) -> CropPool:
     return CropPool(images, tuple(table["groups"]), tuple(table["attributes"]), captions)
 
 
-def _write_shard(
-    folder: Path, split: str, seed: int, shard: int, shard_size: int, side: int, backgrounds: np.ndarray | None
-) -> None:
+#: Patches that a process of `write_pool` renders over: a gigabyte that must not travel with every file.
+_patches: list[np.ndarray | None] = [None]
+
+
+def _begin(backgrounds: np.ndarray | None) -> None:
     cv2.setNumThreads(1)
-    pool = render_pool(split, seed, shard * shard_size, shard_size, side, backgrounds)
+    _patches[0] = backgrounds
+
+
+def _write_shard(folder: Path, split: str, seed: int, shard: int, shard_size: int, side: int) -> None:
+    pool = render_pool(split, seed, shard * shard_size, shard_size, side, _patches[0])
     save_pool(folder / f"shard-{shard:05d}.npz", pool)
 
 
@@ -139,14 +145,15 @@ def write_pool(
     folder.mkdir(parents=True, exist_ok=True)
     missing = [s for s in range(-(-count // shard_size)) if not (folder / f"shard-{s:05d}.npz").exists()]
     # A forked child of a process whose OpenCV or torch has started threads can wait for ever on their locks.
-    with ProcessPoolExecutor(processes or os.cpu_count(), mp_context=get_context("spawn")) as executor:
-        jobs = [executor.submit(_write_shard, folder, split, seed, s, shard_size, side, backgrounds) for s in missing]
+    context = get_context("spawn")
+    with ProcessPoolExecutor(processes or os.cpu_count(), context, _begin, (backgrounds,)) as executor:
+        jobs = [executor.submit(_write_shard, folder, split, seed, s, shard_size, side) for s in missing]
         for job in jobs:
             job.result()
 
 
-def read_pool(folder: Path, count: int, shard_size: int = SHARD) -> CropPool:
-    """Read the first `count` crops of a pool.
+def read_pool(folder: Path, count: int, shard_size: int = SHARD, behind: Sequence[CropPool] = ()) -> CropPool:
+    """Read the first `count` crops of a pool, and put others behind them: all in one step, for they fill the memory.
 
     Raises
     ------
@@ -154,4 +161,4 @@ def read_pool(folder: Path, count: int, shard_size: int = SHARD) -> CropPool:
         The pool has fewer.
     """
     shards = range(-(-count // shard_size))
-    return CropPool.concat([load_pool(folder / f"shard-{shard:05d}.npz") for shard in shards])
+    return CropPool.concat([*(load_pool(folder / f"shard-{shard:05d}.npz") for shard in shards), *behind])

@@ -28,6 +28,7 @@ from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, 
 from fine_tune.dual_encoder import build_model, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.parallel import ParallelGradients, share_parameters
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
+from fine_tune.precision import fast_bfloat16
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 from fine_tune.synthetic import NONE
 
@@ -70,7 +71,7 @@ class Recipe:
     weight_decay: float = 0.1
     warmup: int = 200
     real_share: float = 0.12
-    side: int = 72
+    side: int = 108
     bfloat16: bool = False
     seed: int = 0
 
@@ -188,15 +189,18 @@ class Trainer:
                     self.save()
 
 
-def prepare(
-    recipe: Recipe, out: Path, photos: Path | None, processes: int | None = None
-) -> tuple[CropPool, CropPool | None]:
+def prepare(recipe: Recipe, out: Path, photos: Path | None, processes: int | None = None) -> CropPool:
     """Render the pool and cut the crops of real photos, or read what an earlier run made.
 
     Parameters
     ----------
     photos : Path or None
         A folder with `train.json` (COCO) and `images/`; None trains on renders alone.
+
+    Returns
+    -------
+    CropPool
+        The rendered crops, and behind them those of photos.
     """
     real = None if photos is None else _real_crops(recipe, out, photos)
     # The proposer's mistakes are training crops only: they may show an insect, so nothing is drawn over them.
@@ -211,7 +215,7 @@ def prepare(
         backgrounds=patches,
         processes=processes,
     )
-    return read_pool(out / "pool", recipe.crops), real
+    return read_pool(out / "pool", recipe.crops, behind=() if real is None else (real,))
 
 
 def _real_crops(recipe: Recipe, out: Path, photos: Path) -> CropPool:
@@ -224,11 +228,10 @@ def _real_crops(recipe: Recipe, out: Path, photos: Path) -> CropPool:
     return load_pool(file)
 
 
-def sample_texts(pools: Sequence[CropPool], count: int = TOKENIZER_CAPTIONS) -> list[str]:
+def sample_texts(pool: CropPool, count: int = TOKENIZER_CAPTIONS) -> list[str]:
     """Captions and prompts as training sees them: what the tokenizer is learned from, and what words it can know."""
     rng = np.random.default_rng(0)
-    whole = CropPool.concat(pools)
-    texts = {write_caption(rng, whole, row) for row in rng.permutation(len(whole))[:count]}
+    texts = {write_caption(rng, pool, row) for row in rng.permutation(len(pool))[:count]}
     texts.update(text for _ in range(max(1, count // 500)) for text in draw_bank(rng))
     return sorted(texts)
 
@@ -250,27 +253,28 @@ def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes
         `out` holds a run of another recipe.
     """
     out.mkdir(parents=True, exist_ok=True)
-    pool, real = prepare(recipe, out, photos, processes)
-    texts = sample_texts([pool] if real is None else [pool, real])
+    pool = prepare(recipe, out, photos, processes)
+    texts = sample_texts(pool)
     tokenizer = train_tokenizer(texts)
-    trainer = Trainer(recipe, Batches(recipe, pool, real, tokenizer), len(tokenizer), out)
+    trainer = Trainer(recipe, Batches(recipe, pool, pool.captions.count(()), tokenizer), len(tokenizer), out)
     trainer.resume()
     trainer.run()
     save_dual_encoder(out / "model", trainer.model, tokenizer, half=True)
     (out / "model" / KNOWN_WORDS).write_text("\n".join(words_in(texts)) + "\n", encoding="utf-8")
-    (out / "model" / "training.json").write_text(json.dumps(facts(trainer, real), indent=2) + "\n", encoding="utf-8")
+    (out / "model" / "training.json").write_text(json.dumps(facts(trainer), indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
 
-def facts(trainer: Trainer, real: CropPool | None) -> dict[str, Any]:
+def facts(trainer: Trainer) -> dict[str, Any]:
     """What the model card says of a run."""
+    batches = trainer.batches
     return {
         "recipe": asdict(trainer.recipe),
         "seconds": round(trainer.seconds),
         "samples_seen": trainer.recipe.steps * trainer.recipe.batch,
         "parameters": sum(p.numel() for p in trainer.model.parameters()),
-        "real_insects": 0 if real is None else real.groups.count("real"),
-        "real_backgrounds": 0 if real is None else real.groups.count(NONE),
+        "real_insects": len(batches.real_insects),
+        "real_backgrounds": len(batches.real_backgrounds),
     }
 
 
@@ -281,11 +285,14 @@ def main(
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
     batch: Annotated[int, typer.Option(help="Crops in a step.")] = Recipe.batch,
     seed: Annotated[int, typer.Option(help="Fixes pool, order and start.")] = Recipe.seed,
+    bfloat16: Annotated[
+        bool, typer.Option("--bfloat16/--float32", help="Passes of the towers; default as the processor is faster.")
+    ] = fast_bfloat16(),
     threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
 ) -> None:
     """Train the embedded dual encoder; the same command after a kill goes on."""
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // Recipe.parts))
-    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, seed=seed)
+    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, seed=seed, bfloat16=bfloat16)
     typer.echo(f"model in {pretrain(recipe, out, photos)}")
 
 

@@ -17,14 +17,13 @@ import numpy as np
 import torch
 
 from agri_clip.console import progress
-from agri_clip.errors import ModelError
 from agri_clip.exports.coco import Annotations
 from agri_clip.matching import Boxes, average_precision
 from agri_clip.regions.yolo import YoloProposer
-from agri_clip.regions.yolo_models import fingerprint, load_model, obtain_weights, read_settings, save_model_folder
+from agri_clip.regions.yolo_models import fingerprint, obtain_weights, read_settings, save_model_folder
 from fine_tune.adapt.curves import TensorBoardLog, plot_curve, write_metrics
 from fine_tune.adapt.field_photos import hold_out_photos, read_field_photos
-from fine_tune.detector import SETTINGS, Recipe, Tiles, Trainer
+from fine_tune.detector import SETTINGS, Recipe, Tiles, Trainer, open_network
 from fine_tune.detector_calibration import calibrate
 from fine_tune.detector_photos import LabelledPhoto, read_rendered, render_photo, write_photos
 from fine_tune.schedule import made_ahead
@@ -45,8 +44,8 @@ class ProposerRecipe(Recipe):
         Steps between judgements, and judgements without a better average precision after which training stops.
     calibrated_on : int
         Rendered photos that the confidence is fitted on, beside those held out.
-    start, data : str
-        Fingerprint of the weights at the start, and hash of the photos; filled in by `adapt_proposer`.
+    data : str
+        Hash of the photos; filled in, as `start` is, by `adapt_proposer`.
     """
 
     photos: int = 160
@@ -60,7 +59,6 @@ class ProposerRecipe(Recipe):
     judge_every: int = 50
     patience: int = 3
     calibrated_on: int = 24
-    start: str = ""
     data: str = ""
 
 
@@ -158,28 +156,6 @@ def adapt_proposer(
     plot_curve(out / "learning-curve.png", trainer.rows, ("loss",), "held_out_ap50", result.best_step)
     shutil.rmtree(work)
     return result
-
-
-def open_network(start: Path) -> Any:
-    """The network of an ultralytics model, ready to be trained.
-
-    Raises
-    ------
-    ModelError
-        It is no detection model, or knows several classes.
-    """
-    from ultralytics.cfg import get_cfg
-    from ultralytics.nn.tasks import DetectionModel
-
-    net: Any = load_model(start).model
-    kind = type(net)
-    if kind is not DetectionModel or len(net.names) != 1:
-        raise ModelError(
-            f"{start}: only a detection model of one class, such as insect-yolo, can be trained further; this is a "
-            f"{kind.__name__} of {len(getattr(net, 'names', ()))} classes"
-        )
-    net.args = get_cfg()
-    return net.float()
 
 
 def photos_of(photos: Sequence[LabelledPhoto], chosen: np.ndarray) -> list[LabelledPhoto]:

@@ -19,18 +19,18 @@ from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_poo
 from fine_tune.pretrain import Recipe, Trainer, contrastive_loss, sample_texts
 from fine_tune.schedule import cosine_with_warmup, decay_groups
 
-TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=68, seed=3)
+TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=100, seed=3)
 
 
 @pytest.fixture(scope="module")
 def pool() -> CropPool:
-    return render_pool("train", seed=3, first=0, count=24, side=68, backgrounds=None)
+    return render_pool("train", seed=3, first=0, count=24, side=100, backgrounds=None)
 
 
 def make_trainer(pool: CropPool, out: Path, recipe: Recipe = TINY) -> Trainer:
     out.mkdir(exist_ok=True)
-    tokenizer = train_tokenizer(sample_texts([pool], 24), vocabulary_size=400)
-    return Trainer(recipe, Batches(recipe, pool, None, tokenizer), len(tokenizer), out)
+    tokenizer = train_tokenizer(sample_texts(pool, 24), vocabulary_size=400)
+    return Trainer(recipe, Batches(recipe, pool, len(pool), tokenizer), len(tokenizer), out)
 
 
 def test_loss_is_the_symmetric_cross_entropy_of_the_paper() -> None:
@@ -91,7 +91,7 @@ def test_training_lowers_the_loss(pool: CropPool, tmp_path: Path) -> None:
 
 
 def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool: CropPool, tmp_path: Path) -> None:
-    tokenizer = train_tokenizer(sample_texts([pool], 24), vocabulary_size=400)
+    tokenizer = train_tokenizer(sample_texts(pool, 24), vocabulary_size=400)
     model = build_model(len(tokenizer)).eval()
     save_dual_encoder(tmp_path, model, tokenizer)
     assert not list(tmp_path.glob("*.bin"))
