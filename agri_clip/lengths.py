@@ -122,5 +122,6 @@ def weigh_lengths(share: np.ndarray, other: np.ndarray, likelihood: np.ndarray) 
     total = share.sum(axis=1) + other
     weighted = share * likelihood
     rest = other + share.sum(axis=1) * (1 - likelihood.max(axis=1))
-    scale = total / (weighted.sum(axis=1) + rest)
+    # Where nothing is left to share out, there is nothing to scale either.
+    scale = total / np.maximum(weighted.sum(axis=1) + rest, np.finfo(np.float64).tiny)
     return weighted * scale[:, None], rest * scale

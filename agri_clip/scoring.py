@@ -172,17 +172,17 @@ def score(
     by_name = sorted(range(len(prompts.labels)), key=prompts.labels.__getitem__)
     negative_order = sorted(range(len(prompts.negatives)), key=prompts.negatives.__getitem__)
     rows = [*by_name, *(len(by_name) + i for i in negative_order)]
-    logits = _with_examples(vectors, _logits(vectors, prompts.vectors, prompts), prompts)[:, rows] / temperature
-    label_logits, negative_logits = logits[:, : len(by_name)], logits[:, len(by_name) :]
-    other_logits = _logits(vectors, prompts.others, prompts) / temperature
+    logits = _logits(vectors, np.concatenate([prompts.vectors, prompts.others]), prompts)
+    asked = _with_examples(vectors, logits[:, : len(rows)], prompts)[:, rows] / temperature
+    other_logits = logits[:, len(rows) :] / temperature
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
-
-    def judged(likelihood: np.ndarray) -> Judgement:
-        return _join(judge(label_logits, other_logits, negative_logits, likelihood), objectness)
-
-    plain = judged(np.ones(label_logits.shape))
+    judgement = judge(asked[:, : len(by_name)], other_logits, asked[:, len(by_name) :])
+    plain = _join(judgement, objectness)
     likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], plain)
-    labels, other, negatives, insect = plain if likelihood is None else judged(likelihood)
+    if likelihood is not None:
+        weigh = _weigh_together if prompts.activation == "softmax" else _weigh_apart
+        plain = _join(weigh(judgement, likelihood), objectness)
+    labels, other, negatives, insect = plain
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
     orders = np.array(by_name), np.array(negative_order)
     return replace(_decide(labels, other, negatives, insect, needed, orders), length=length)
@@ -213,19 +213,25 @@ def _log_mean(logits: np.ndarray) -> np.ndarray:
     return logsumexp(logits, axis=1) - np.log(logits.shape[1])
 
 
-def _judge_together(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray) -> Judgement:
+def _judge_together(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray) -> Judgement:
     """Softmax models: one probability is shared out, first between insect and background, then within each."""
     classes = labels.shape[1] + (others.shape[1] > 0)
     kinds = np.concatenate([labels, _log_mean(others)[:, None]], axis=1) - np.log(classes)
     evidence = logsumexp(kinds, axis=1)
-    insect = expit(evidence - _log_mean(negatives))
-    share = np.exp(kinds - evidence[:, None])
-    labels_share, other_share = weigh_lengths(share[:, :-1], share[:, -1], likelihood)
-    within = np.exp(negatives - _log_mean(negatives)[:, None]) / max(negatives.shape[1], 1)
-    return labels_share * insect[:, None], other_share * insect, within * (1 - insect)[:, None], insect
+    background = _log_mean(negatives)
+    insect = expit(evidence - background)
+    share = np.exp(kinds - evidence[:, None]) * insect[:, None]
+    within = np.exp(negatives - background[:, None]) / max(negatives.shape[1], 1)
+    return share[:, :-1], share[:, -1], within * (1 - insect)[:, None], insect
 
 
-def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, likelihood: np.ndarray) -> Judgement:
+def _weigh_together(judgement: Judgement, likelihood: np.ndarray) -> Judgement:
+    """The same with lengths as evidence of the label: what one loses goes to the others."""
+    labels, other, negatives, insect = judgement
+    return *weigh_lengths(labels, other, likelihood), negatives, insect
+
+
+def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray) -> Judgement:
     """Sigmoid models: each label alone against background and other insects, so that several may be true.
 
     The model's own sigmoid against nothing is used only where there is nothing to compare with: on small crops it is
@@ -236,9 +242,15 @@ def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray, 
     nothing = np.zeros(len(labels))
     best = np.maximum(labels.max(axis=1), other)
     insect = expit(best - np.where(np.isinf(background), nothing, background))
-    alone = expit(labels - np.where(np.isinf(against), nothing, against)[:, None]) * likelihood
+    alone = expit(labels - np.where(np.isinf(against), nothing, against)[:, None])
     rest = np.logaddexp(background, labels.max(axis=1))
     return alone, expit(other - rest), expit(negatives - best[:, None]), insect
+
+
+def _weigh_apart(judgement: Judgement, likelihood: np.ndarray) -> Judgement:
+    """The same with lengths as evidence: a label that does not fit loses, and no other gains."""
+    labels, other, negatives, insect = judgement
+    return labels * likelihood, other, negatives, insect
 
 
 def _join(judgement: Judgement, objectness: np.ndarray | None) -> Judgement:

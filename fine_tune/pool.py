@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -49,16 +50,6 @@ class CropPool:
 
     def __len__(self) -> int:
         return len(self.images)
-
-    @classmethod
-    def concat(cls, parts: Sequence[CropPool]) -> CropPool:
-        """Join pools of one crop size."""
-        return cls(
-            np.concatenate([part.images for part in parts]),
-            tuple(g for part in parts for g in part.groups),
-            tuple(a for part in parts for a in part.attributes),
-            tuple(c for part in parts for c in part.captions),
-        )
 
 
 def render_pool(split: str, seed: int, first: int, count: int, side: int, backgrounds: np.ndarray | None) -> CropPool:
@@ -153,12 +144,21 @@ def write_pool(
 
 
 def read_pool(folder: Path, count: int, shard_size: int = SHARD, behind: Sequence[CropPool] = ()) -> CropPool:
-    """Read the first `count` crops of a pool, and put others behind them: all in one step, for they fill the memory.
+    """Read the first `count` crops of a pool, file by file (they nearly fill the memory), and put others behind them.
 
     Raises
     ------
     FileNotFoundError
         The pool has fewer.
     """
-    shards = range(-(-count // shard_size))
-    return CropPool.concat([*(load_pool(folder / f"shard-{shard:05d}.npz") for shard in shards), *behind])
+    files = [folder / f"shard-{shard:05d}.npz" for shard in range(-(-count // shard_size))]
+    side = load_pool(files[0]).images.shape[1]
+    images = np.empty((len(files) * shard_size + sum(map(len, behind)), side, side, 3), np.uint8)
+    groups, attributes, captions, first = list[str](), list[dict[str, Any]](), list[tuple[str, ...]](), 0
+    for part in chain(map(load_pool, files), behind):
+        images[first : first + len(part)] = part.images
+        first += len(part)
+        groups += part.groups
+        attributes += part.attributes
+        captions += part.captions
+    return CropPool(images, tuple(groups), tuple(attributes), tuple(captions))

@@ -15,6 +15,7 @@ from agri_clip.encoders import get_encoder
 from agri_clip.errors import DataError
 from agri_clip.regions.yolo import YoloProposer
 from fine_tune.cards.failures import finding_failures, naming_failures
+from fine_tune.dual_encoder import IMAGE_SIZE
 from fine_tune.synthetic.export import write_jpeg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -66,6 +67,7 @@ def builtin_values(measured: Record) -> dict[str, str]:
         **{name: _number(recipe[name]) for name in ("crops", "steps", "batch", "captioned", "seed")},
         "real_share": f"{100 * recipe['real_share']:.0f} %",
         **_of_any_model(record, BUILTIN),
+        "size_px": str(IMAGE_SIZE),
         "samples": _number(record["samples_seen"]),
         "real_backgrounds": _number(record["real_backgrounds"]),
         **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common", "common_views")},
