@@ -24,6 +24,9 @@ from agri_clip.thresholds import ProposedBy, threshold_for
 #: has, and a power of two, so that no digit of a box is lost.
 PHOTO_STEP = 2.0**20
 
+#: Regions scored at once: few enough for what is worked out of them to stay in the processor's cache.
+BLOCK = 4096
+
 
 class Labeller:
     """Says which words fit each region; keeps the vectors of the prompt sets that it was asked.
@@ -192,8 +195,9 @@ class Labeller:
         alone = np.flatnonzero(~scaled & relative)
         together = np.flatnonzero(~np.isin(owner, alone))
         parts: list[tuple[np.ndarray, int | None, np.ndarray | None]] = []
-        if len(together):
-            parts.append((together, None, lengths_mm[together] if scaled.any() else None))
+        for first in range(0, len(together), BLOCK):
+            block = together[first : first + BLOCK]
+            parts.append((block, None, lengths_mm[block] if scaled.any() else None))
         parts += [(np.arange(ends[i], ends[i + 1]), int(i), None) for i in alone]
         for rows, photo, millimetres in parts:
             pixels = None if photo is None else lengths[rows]

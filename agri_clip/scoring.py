@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import expit, logit, logsumexp
+from scipy.special import expit, logit
 
 from agri_clip.detections import BACKGROUND, FOUND, OTHER
 from agri_clip.label_vectors import (
@@ -206,22 +206,33 @@ def _with_examples(vectors: np.ndarray, logits: np.ndarray, prompts: LabelVector
     return np.concatenate([logits[:, :count] + labels, logits[:, count:] + negatives[:, None]], axis=1)
 
 
-def _log_mean(logits: np.ndarray) -> np.ndarray:
-    """Evidence of a group whose members are equally likely beforehand, shape (n,); -inf for an empty group."""
+def _evidence(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Evidence of a group whose members are equally likely beforehand, and the share of each member in it.
+
+    Returns
+    -------
+    evidence : ndarray, shape (n,)
+        Log of the mean of the exponentials; -inf for an empty group.
+    shares : ndarray, shape (n, members)
+        The softmax. Over a million regions exponentials take most of the time, so these are the same.
+    """
     if logits.shape[1] == 0:
-        return np.full(len(logits), -np.inf)
-    return logsumexp(logits, axis=1) - np.log(logits.shape[1])
+        return np.full(len(logits), -np.inf), logits
+    highest = logits.max(axis=1)
+    powers = np.exp(logits - highest[:, None])
+    total = powers.sum(axis=1)
+    powers /= total[:, None]
+    return highest + np.log(total / logits.shape[1]), powers
 
 
 def _judge_together(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray) -> Judgement:
     """Softmax models: one probability is shared out, first between insect and background, then within each."""
     classes = labels.shape[1] + (others.shape[1] > 0)
-    kinds = np.concatenate([labels, _log_mean(others)[:, None]], axis=1) - np.log(classes)
-    evidence = logsumexp(kinds, axis=1)
-    background = _log_mean(negatives)
-    insect = expit(evidence - background)
-    share = np.exp(kinds - evidence[:, None]) * insect[:, None]
-    within = np.exp(negatives - background[:, None]) / max(negatives.shape[1], 1)
+    kinds, share = _evidence(np.concatenate([labels, _evidence(others)[0][:, None]], axis=1))
+    background, within = _evidence(negatives)
+    # An insect nobody asked for counts as one more label only where there is one.
+    insect = expit(kinds + np.log((labels.shape[1] + 1) / classes) - background)
+    share *= insect[:, None]
     return share[:, :-1], share[:, -1], within * (1 - insect)[:, None], insect
 
 
@@ -237,7 +248,7 @@ def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray) 
     The model's own sigmoid against nothing is used only where there is nothing to compare with: on small crops it is
     near 0 for right and wrong labels alike.
     """
-    background, other = _log_mean(negatives), _log_mean(others)
+    background, other = _evidence(negatives)[0], _evidence(others)[0]
     against = np.logaddexp(background, other)
     nothing = np.zeros(len(labels))
     best = np.maximum(labels.max(axis=1), other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -27,24 +28,29 @@ BLURRED, BLURRED_SIDE = 0.08, (10, 30)
 def augment(rng: np.random.Generator, images: np.ndarray, size: int, blurred: float = BLURRED) -> np.ndarray:
     """Take a random square of each crop, at a random quarter turn, mirrored half of the time, a few of them blurred.
 
+    The square's side is eight ninths of the crop's, the rest is room to shift it.
+
     Blur is alike for all crops, so that it says nothing of what they show.
 
     Parameters
     ----------
     images : ndarray, shape (n, side, side, 3), uint8
     size : int
-        Side of the square, at most `side`.
+        Side of the result; a larger square is shrunk to it.
     blurred : float
         Share of the crops.
     """
-    slack = images.shape[1] - size
+    taken = max(size, round(images.shape[1] * 8 / 9))
+    slack = images.shape[1] - taken
     out = np.empty((len(images), size, size, 3), np.uint8)
     rows, columns = rng.integers(0, slack + 1, (2, len(images)))
     turns, flips = rng.integers(0, 4, len(images)), rng.random(len(images)) < 0.5
     sides = np.where(rng.random(len(images)) < blurred, rng.integers(*BLURRED_SIDE, len(images)), 0)
     for i, image in enumerate(images):
-        square = np.rot90(image[rows[i] : rows[i] + size, columns[i] : columns[i] + size], turns[i])
+        square = np.rot90(image[rows[i] : rows[i] + taken, columns[i] : columns[i] + taken], turns[i])
         square = square[:, ::-1] if flips[i] else square
+        if taken > size:
+            square = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=cv2.INTER_AREA)
         out[i] = lose_detail(square, int(sides[i])) if sides[i] else square
     return out
 

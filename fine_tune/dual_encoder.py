@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 #: Side of the square picture that the image tower sees, pixels.
-IMAGE_SIZE = 96
+IMAGE_SIZE = 64
 #: Longest text, in tokens with the start and the end token.
 TEXT_LENGTH = 40
 #: The end token must not be 2: for that id transformers pools at the highest token id instead of at the end token.
@@ -121,6 +121,12 @@ def build_model(
         vision, text, projection_dim=projection, logit_scale_init_value=2.6592
     )
     return VisionTextDualEncoderModel(config)
+
+
+def open_dual_encoder(folder: Path) -> tuple[VisionTextDualEncoderModel, PreTrainedTokenizerFast]:
+    """Model and tokenizer that `save_dual_encoder` wrote, the weights in float32, to be trained further."""
+    model = VisionTextDualEncoderModel.from_pretrained(folder, dtype="float32")
+    return model, PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def save_dual_encoder(

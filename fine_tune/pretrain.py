@@ -20,12 +20,13 @@ import typer
 from torch import Tensor, nn
 
 from agri_clip.encoders.base import KNOWN_WORDS
+from agri_clip.hub import fingerprint
 from fine_tune.bank import bank_loss, draw_bank
 from fine_tune.batches import Batch, Batches, write_caption
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.contrastive import MAX_LOGIT_SCALE, contrastive_loss
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
-from fine_tune.dual_encoder import build_model, save_dual_encoder, train_tokenizer, words_in
+from fine_tune.dual_encoder import build_model, open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.parallel import ParallelGradients, share_parameters
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.precision import fast_bfloat16
@@ -56,9 +57,11 @@ class Recipe:
     real_share : float
         Share of a batch that is crops of real photos, half insects and half backgrounds, where there are any.
     side : int
-        Side of a pooled crop, pixels; a random square of it is what the model sees.
+        Side of a pooled crop, pixels; a random square of it, shrunk where it is larger, is what the model sees.
     bfloat16 : bool
-        Faster where the processor has it.
+        Passes of the towers; faster where the processor has it.
+    start : str
+        Fingerprint of the model that is trained further; empty from nothing.
     seed : int
     """
 
@@ -71,8 +74,9 @@ class Recipe:
     weight_decay: float = 0.1
     warmup: int = 200
     real_share: float = 0.12
-    side: int = 108
+    side: int = 72
     bfloat16: bool = False
+    start: str = ""
     seed: int = 0
 
 
@@ -86,15 +90,22 @@ def real_pool(parts: Sequence[RealCrops]) -> CropPool:
 
 
 class Trainer:
-    """One run: model, optimiser and step, saved together and resumed exactly."""
+    """One run: model, optimiser and step, saved together and resumed exactly.
 
-    def __init__(self, recipe: Recipe, batches: Batches, vocabulary_size: int, out: Path) -> None:
-        torch.manual_seed(recipe.seed)
+    Parameters
+    ----------
+    recipe : Recipe
+    batches : Batches
+    model : VisionTextDualEncoderModel
+        What is trained: of `new_model`, or one that is trained further.
+    out : Path
+        Keeps the checkpoint and the log.
+    """
+
+    def __init__(self, recipe: Recipe, batches: Batches, model: Any, out: Path) -> None:
         self.recipe, self.batches, self.out = recipe, batches, out
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        model: Any = build_model(vocabulary_size)
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
-        self.model.logit_scale.data.fill_(math.log(1 / 0.07))
         self.optimizer = torch.optim.AdamW(
             decay_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6
         )
@@ -236,7 +247,22 @@ def sample_texts(pool: CropPool, count: int = TOKENIZER_CAPTIONS) -> list[str]:
     return sorted(texts)
 
 
-def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes: int | None = None) -> Path:
+def new_model(recipe: Recipe, vocabulary_size: int) -> Any:
+    """A model with the random weights of the recipe's seed, at the temperature that CLIP begins with."""
+    torch.manual_seed(recipe.seed)
+    model: Any = build_model(vocabulary_size)
+    model.logit_scale.data.fill_(math.log(1 / 0.07))
+    return model
+
+
+def pretrain(
+    recipe: Recipe,
+    out: Path,
+    photos: Path | None = None,
+    *,
+    start: Path | None = None,
+    processes: int | None = None,
+) -> Path:
     """Train the embedded encoder; the finished Hugging Face folder is `out/model`.
 
     Parameters
@@ -246,6 +272,8 @@ def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes
         Keeps the pool, the checkpoint and the log. The same call again goes on where a killed run was.
     photos : Path or None
         See `prepare`.
+    start : Path or None
+        Model folder of an earlier run that is trained further, with its tokenizer; None begins from nothing.
 
     Raises
     ------
@@ -255,12 +283,19 @@ def pretrain(recipe: Recipe, out: Path, photos: Path | None = None, *, processes
     out.mkdir(parents=True, exist_ok=True)
     pool = prepare(recipe, out, photos, processes)
     texts = sample_texts(pool)
-    tokenizer = train_tokenizer(texts)
-    trainer = Trainer(recipe, Batches(recipe, pool, pool.captions.count(()), tokenizer), len(tokenizer), out)
+    known = words_in(texts)
+    if start is None:
+        tokenizer = train_tokenizer(texts)
+        model = new_model(recipe, len(tokenizer))
+    else:
+        recipe = replace(recipe, start=fingerprint(start))
+        model, tokenizer = open_dual_encoder(start)
+        known = sorted({*known, *(start / KNOWN_WORDS).read_text(encoding="utf-8").split()})
+    trainer = Trainer(recipe, Batches(recipe, pool, pool.captions.count(()), tokenizer), model, out)
     trainer.resume()
     trainer.run()
     save_dual_encoder(out / "model", trainer.model, tokenizer, half=True)
-    (out / "model" / KNOWN_WORDS).write_text("\n".join(words_in(texts)) + "\n", encoding="utf-8")
+    (out / "model" / KNOWN_WORDS).write_text("\n".join(known) + "\n", encoding="utf-8")
     (out / "model" / "training.json").write_text(json.dumps(facts(trainer), indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
@@ -284,7 +319,9 @@ def main(
     crops: Annotated[int, typer.Option(help="Rendered crops.")] = Recipe.crops,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
     batch: Annotated[int, typer.Option(help="Crops in a step.")] = Recipe.batch,
+    side: Annotated[int, typer.Option(help="Side of a rendered crop, pixels.")] = Recipe.side,
     seed: Annotated[int, typer.Option(help="Fixes pool, order and start.")] = Recipe.seed,
+    start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
     bfloat16: Annotated[
         bool, typer.Option("--bfloat16/--float32", help="Passes of the towers; default as the processor is faster.")
     ] = fast_bfloat16(),
@@ -292,8 +329,8 @@ def main(
 ) -> None:
     """Train the embedded dual encoder; the same command after a kill goes on."""
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // Recipe.parts))
-    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, seed=seed, bfloat16=bfloat16)
-    typer.echo(f"model in {pretrain(recipe, out, photos)}")
+    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, side=side, seed=seed, bfloat16=bfloat16)
+    typer.echo(f"model in {pretrain(recipe, out, photos, start=start)}")
 
 
 if __name__ == "__main__":

@@ -327,8 +327,7 @@ class Season:
         for part in _in_parts(photos, most):
             numbers = [row["photo"] for row in part if row["status"] == DONE and row["regions"]]
             found = read(regions, self.archive.place, where=_among(numbers), columns=wanted)
-            chosen = found.filter(pc.is_in(found["photo"], pa.array(numbers, pa.int64())))
-            yield part, chosen.sort_by([("photo", "ascending"), ("region", "ascending")])
+            yield part, _in_order(found, numbers)
 
     def read_photo(self, record: PhotoRecord) -> Photo:
         """The photo of a record, read from its file as it was when its regions were found.
@@ -390,6 +389,16 @@ def _refuse_changes(place: str, before: Mapping[str, Any], now: Mapping[str, Any
             f"{place}: was filled with other settings, and results would be mixed: {'; '.join(changed)}. Give the "
             "former settings, or another --archive"
         )
+
+
+def _in_order(regions: pa.Table, photos: Sequence[int]) -> pa.Table:
+    """The regions of these photos, sorted by photo and region; vectors are moved only where they stand otherwise."""
+    wanted = pc.is_in(regions["photo"], pa.array(photos, pa.int64()))
+    if not pc.all(wanted).as_py():
+        regions = regions.filter(wanted)
+    keys = regions.select(["photo", "region"])
+    order = pc.sort_indices(keys, [("photo", "ascending"), ("region", "ascending")]).to_numpy()
+    return regions if np.array_equal(order, np.arange(len(order))) else regions.take(order)
 
 
 def _in_parts(photos: Sequence[dict[str, Any]], most: int) -> Iterator[list[dict[str, Any]]]:

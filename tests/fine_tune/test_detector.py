@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ import torch
 
 from agri_clip.errors import AgriClipError
 from agri_clip.regions.yolo import YoloProposer
-from fine_tune.detector import Recipe, Tiles, Trainer, train_detector
+from fine_tune.detector import Recipe, Tiles, Trainer, open_network, train_detector
 from fine_tune.detector_photos import (
     TRAINING_KINDS,
     LabelledPhoto,
@@ -43,9 +44,9 @@ def card_with_squares(size: int = 400) -> LabelledPhoto:
     return LabelledPhoto(pixels, boxes, "yellow", real=True)
 
 
-def make_trainer(rendered: list[LabelledPhoto], out: Path, recipe: Recipe = TINY) -> Trainer:
+def make_trainer(rendered: list[LabelledPhoto], out: Path, recipe: Recipe = TINY, net: Any = None) -> Trainer:
     out.mkdir(exist_ok=True)
-    return Trainer(recipe, Tiles(recipe, [card_with_squares()], rendered), out)
+    return Trainer(recipe, Tiles(recipe, [card_with_squares()], rendered), out, net)
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -161,6 +162,19 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(rendered: list[Label
         now = getattr(resumed, part).state_dict()
         for name, value in getattr(whole, part).state_dict().items():
             assert torch.equal(value, now[name]), name
+
+
+def test_a_network_is_trained_further_from_the_weights_that_were_saved(
+    rendered: list[LabelledPhoto], tmp_path: Path
+) -> None:
+    first = make_trainer(rendered, tmp_path / "first")
+    first.train_step(first.tiles[0])
+    opened = open_network(first.export(tmp_path / "model"))
+    for name, value in first.average.state_dict().items():
+        torch.testing.assert_close(opened.state_dict()[name], value, rtol=1e-3, atol=1e-3)  # files hold half precision
+    further = make_trainer(rendered, tmp_path / "further", replace(TINY, start="1", bfloat16=True), opened)
+    assert all(np.isfinite(further.train_step(further.tiles[0])))
+    assert not torch.equal(further.tiles[0]["img"], first.tiles[0]["img"])
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(rendered: list[LabelledPhoto], tmp_path: Path) -> None:

@@ -14,23 +14,23 @@ from transformers import AutoModel, AutoProcessor
 
 from agri_clip.errors import AgriClipError
 from fine_tune.batches import Batches, augment
-from fine_tune.dual_encoder import END, build_model, save_dual_encoder, train_tokenizer
+from fine_tune.dual_encoder import END, build_model, open_dual_encoder, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
-from fine_tune.pretrain import Recipe, Trainer, contrastive_loss, sample_texts
+from fine_tune.pretrain import Recipe, Trainer, contrastive_loss, new_model, sample_texts
 from fine_tune.schedule import cosine_with_warmup, decay_groups
 
-TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=100, seed=3)
+TINY = Recipe(crops=24, steps=4, batch=8, captioned=6, warmup=2, side=72, seed=3)
 
 
 @pytest.fixture(scope="module")
 def pool() -> CropPool:
-    return render_pool("train", seed=3, first=0, count=24, side=100, backgrounds=None)
+    return render_pool("train", seed=3, first=0, count=24, side=72, backgrounds=None)
 
 
 def make_trainer(pool: CropPool, out: Path, recipe: Recipe = TINY) -> Trainer:
     out.mkdir(exist_ok=True)
     tokenizer = train_tokenizer(sample_texts(pool, 24), vocabulary_size=400)
-    return Trainer(recipe, Batches(recipe, pool, len(pool), tokenizer), len(tokenizer), out)
+    return Trainer(recipe, Batches(recipe, pool, len(pool), tokenizer), new_model(recipe, len(tokenizer)), out)
 
 
 def test_loss_is_the_symmetric_cross_entropy_of_the_paper() -> None:
@@ -102,6 +102,32 @@ def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool:
             key = {"pixel_values": inputs["pixel_values"]} if part == "image" else {"input_ids": inputs["input_ids"]}
             ours, theirs = (getattr(m, f"get_{part}_features")(**key).pooler_output for m in (model, loaded))
             torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-8)  # kernels may differ with alignment
+
+
+def test_a_model_is_opened_for_further_training_as_it_was_saved(pool: CropPool, tmp_path: Path) -> None:
+    trainer = make_trainer(pool, tmp_path)
+    trainer.train_step()
+    save_dual_encoder(tmp_path / "model", trainer.model, trainer.batches.tokenizer)
+    model, tokenizer = open_dual_encoder(tmp_path / "model")
+    for name, value in trainer.model.state_dict().items():
+        assert torch.equal(value, model.state_dict()[name]), name
+    assert tokenizer("a green aphid")["input_ids"] == trainer.batches.tokenizer("a green aphid")["input_ids"]
+    further = Trainer(replace(TINY, start="1"), Batches(TINY, pool, len(pool), tokenizer), model, tmp_path)
+    assert further.train_step() == pytest.approx(trainer.train_step(trainer.batches[0]), rel=1e-5)
+
+
+def test_larger_crops_are_shrunk_to_what_the_model_sees() -> None:
+    whole = np.zeros((1, 108, 108, 3), np.uint8)
+    whole[0, 6:102, 6:102] = 255
+    out = augment(np.random.default_rng(0), whole, 64, blurred=0.0)
+    assert out.shape == (1, 64, 64, 3)
+    assert out.mean() > 0.85 * 255  # 96 of the 108 pixels are seen
+
+
+def test_passes_in_bfloat16_give_nearly_the_same_loss(pool: CropPool, tmp_path: Path) -> None:
+    exact, rounded = (make_trainer(pool, tmp_path, replace(TINY, bfloat16=b)).train_step() for b in (False, True))
+    assert rounded == pytest.approx(exact, rel=0.02)
+    assert rounded != exact
 
 
 def test_text_is_pooled_at_its_end_token_whatever_stands_behind_it() -> None:
