@@ -1,6 +1,7 @@
 """Measures every model that is here on every labelled set that is here, and writes the page of figures.
 
 python benchmarks/models.py --photos DIR --speed --out docs/benchmark.md --json figures.json
+python benchmarks/models.py --only proposers --keep figures.json …    # the other parts as they were measured before
 python benchmarks/models.py --only encoders --encoder runs/1/model --label "seed 1"    # any number of such pairs
 
 DIR holds train.json and val.json (COCO) and images/; without it there are no figures of real photos.
@@ -174,6 +175,15 @@ MEASURES: dict[Part, Callable[[Run], dict[str, Any]]] = {
 CONCERNS = {"encoders": {Part.ENCODERS, Part.PIPELINE}, "proposers": {Part.PROPOSERS, Part.PIPELINE}}
 
 
+def take_over(figures: dict[str, Any], earlier: dict[str, Any], measured: set[str]) -> None:
+    """Add the parts of an earlier run that are not measured now, each with how it was made, in place."""
+    kept = figures["earlier"] = {}
+    for name in (part.value for part in Part):
+        if name in earlier and name not in measured:
+            figures[name] = earlier[name]
+            kept[name] = earlier.get("earlier", {}).get(name, earlier["made"])
+
+
 def _size(photos: LabelledSet) -> dict[str, int]:
     return {"photos": len(photos), "insects": int(photos.insects.sum())}
 
@@ -190,6 +200,9 @@ def main(
     left_out: Annotated[Path | None, typer.Option(help="Model folder of a network that never saw some kinds.")] = None,
     left_out_kinds: Annotated[list[str] | None, typer.Option(help="A kind of ground that it never saw.")] = None,
     only: Annotated[list[Part] | None, typer.Option(help="Measure this alone; may be given again.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="What --json wrote: its parts that are not measured now stay on the page.")
+    ] = None,
     with_speed: Annotated[bool, typer.Option("--speed", help="Measure speed too.")] = False,
     crops: Annotated[int, typer.Option(min=1, help="Rendered crops.")] = 4000,
     per_kind: Annotated[int, typer.Option(min=1, help="Rendered photos of each kind of ground.")] = 20,
@@ -230,6 +243,8 @@ def main(
         },
         "absent": {kind: run.absent[kind] for kind, concerned in CONCERNS.items() if concerned & set(parts)},
     }
+    if keep is not None:
+        take_over(figures, json.loads(keep.read_text(encoding="utf-8")), {part.value for part in parts})
     for part in parts:
         figures[part.value] = MEASURES[part](run)
         if json_out is not None:

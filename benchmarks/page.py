@@ -21,7 +21,8 @@ def write_page(figures: Figures) -> str:
     Parameters
     ----------
     figures : mapping
-        `made`, `absent`, and what there is of `encoders`, `proposers`, `pipeline` and `speed`.
+        `made`, `absent`, and what there is of `encoders`, `proposers`, `pipeline` and `speed`; `earlier` holds the
+        `made` of those of them that are of an earlier run.
     """
     sections: dict[str, Callable[[Figures], list[str]]] = {
         "encoders": _encoders,
@@ -86,6 +87,13 @@ def _head(figures: Figures) -> list[str]:
             kind; other places, cameras and traps, or a second training run, may move it further.
         """),
     ]
+    titles = {"encoders": "Encoders", "proposers": "Proposers", "pipeline": "The whole way", "speed": "Speed"}
+    for name, then in figures.get("earlier", {}).items():
+        blocks.append(
+            prose(f"""
+            *{titles[name]}*: measured before, on {then["date"]}, on {then["machine"]}, by `{then["command"]}`.
+        """)
+        )
     absent = [f"`{name}`" for names in figures["absent"].values() for name in names]
     return [*blocks, *([prose(f"Not present there, so without a row: {', '.join(absent)}.")] if absent else [])]
 

@@ -84,6 +84,23 @@ def test_whole_run(command: Any, labelled_folder: Path, tmp_path: Path) -> None:
     assert "Speed" not in page
 
 
+def test_parts_of_an_earlier_run_stay_and_say_when_they_were_made(command: Any, tmp_path: Path) -> None:
+    first, second, out = tmp_path / "first.json", tmp_path / "second.json", tmp_path / "page.md"
+    assert command("--only", "encoders", "--crops", 8, "--json", first).exit_code == 0
+    before = json.loads(first.read_text())
+    before["made"]["date"] = "2001-02-03"
+    first.write_text(json.dumps(before))
+    result = command("--only", "proposers", "--per-kind", 1, "--keep", first, "--json", second, "--out", out)
+    assert result.exit_code == 0, result.output
+    numbers, page = json.loads(second.read_text()), out.read_text()
+    assert numbers["encoders"] == before["encoders"]
+    assert numbers["earlier"]["encoders"]["date"] == "2001-02-03"
+    assert "*Encoders*: measured before, on 2001-02-03" in page.replace("\n", " ")
+    assert "## Proposers" in page
+    assert "proposers" not in numbers["earlier"]
+    assert "encoders" not in json.loads(first.read_text()).get("earlier", {})
+
+
 def test_one_part_without_real_photos(command: Any) -> None:
     result = command("--only", "encoders", "--crops", "8", "--encoder", "some/folder", "--label", "seed 1")
     assert result.exit_code == 0, result.output
