@@ -1,54 +1,26 @@
-"""A folder of photos into an archive: reading, proposing, encoding and writing overlap, and a killed run goes on.
+"""A folder of photos into an archive: what is to be done, and writing what an engine finished; a killed run goes on.
 
-Photos are finished in groups. What a group holds follows from the photos before it alone, so a run that goes on after a
-kill forms the groups that it would have formed anyway, and its vectors are the same to the last digit.
+What must be decided once is decided here: which photos are new, changed or copies, their order, and what is safe. The
+looking is done by an engine of `agri_clip.engines`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from agri_clip.ahead import Ahead
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.schema import FAILED, SAME, SourceFile
 from agri_clip.archive.season import Finished
-from agri_clip.detections import PhotoRecord
-from agri_clip.detector import BATCH_CROPS, Detector, Proposal
-from agri_clip.encoders.crops import make_thumbnail
-from agri_clip.errors import PhotoError
-from agri_clip.photo import Photo, one_line, read_photo
+from agri_clip.detector import Detector
+from agri_clip.engines import Engine, LocalEngine, Stop, Task, Work
+from agri_clip.photo import one_line
 from agri_clip.prompts import PromptSet
-
-#: Most photos of a group: what a kill can cost.
-GROUP_PHOTOS = 32
-#: A group holds no more than this part of the photos before it, so that of a few photos each is safe at once.
-GROUP_SHARE = 1 / 8
-#: Photos that are read before they are needed; each takes three bytes a pixel.
-READ_AHEAD = 2
-
-
-@dataclass(frozen=True)
-class Task:
-    """A photo that the batch has to do.
-
-    Attributes
-    ----------
-    file : SourceFile
-    same_as : str or None
-        Path of an earlier photo with the same bytes.
-    """
-
-    file: SourceFile
-    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,20 +57,6 @@ class Progress:
     regions: int = 0
     stopped: bool = False
     failures: list[tuple[str, str]] = field(default_factory=list)
-
-
-class Stop:
-    """A wish to stop, which every stage sees."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def ask(self) -> None:
-        """Begin no further group."""
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
 
 
 def plan_batch(
@@ -186,6 +144,7 @@ def run_batch(
     detector: Detector,
     plan: Plan,
     *,
+    engine: Engine | None = None,
     stop: Stop | None = None,
     seen: Callable[[Task], None] | None = None,
     **reading: Any,
@@ -199,6 +158,8 @@ def run_batch(
     detector : Detector
         Of the models and settings that the season began with.
     plan : Plan
+    engine : Engine or None
+        Who reads, proposes and encodes; None for this program itself.
     stop : Stop or None
         Once asked, the groups that are whole are finished and no other is begun.
     seen : callable, optional
@@ -210,15 +171,13 @@ def run_batch(
     ------
     DataError
         The archive cannot be written; what was given before is safe.
+    EngineError
+        The engine cannot work or stands still; what was given before is safe.
     """
-    stop = Stop() if stop is None else stop
     progress = Progress(total=len(plan.tasks), failed_before=plan.failed_before)
     number = plan.next_number
-    photos = Ahead(_read_all(plan.tasks, stop, reading), READ_AHEAD)
-    proposals = Ahead(_propose_all(photos, detector, stop, seen), READ_AHEAD)
-    groups = Ahead(_encode_all(_grouped(proposals, stop, number), detector), 1)
-    # The first stage is closed first: what waits for it then ends, and need not fill a group before.
-    with closing(groups), closing(proposals), closing(photos):
+    work = Work(plan.tasks, detector, number, reading, Stop() if stop is None else stop, seen)
+    with closing((engine or LocalEngine()).finish(work)) as groups:
         for group in groups:
             season.add(group, number, plan.replaced)
             number += len(group)
@@ -237,6 +196,7 @@ def fill_archive(
     sources: Sequence[Path] = (),
     retry_failed: bool = False,
     prompts: PromptSet | None = None,
+    engine: Engine | None = None,
     stop: Stop | None = None,
     watch: Callable[[Plan, Iterator[Progress]], Iterator[Progress]] | None = None,
     seen: Callable[[Task], None] | None = None,
@@ -253,7 +213,7 @@ def fill_archive(
         As for `plan_batch`.
     prompts : PromptSet, optional
         Kept for later questions that name none.
-    stop, seen, reading
+    engine, stop, seen, reading
         As for `run_batch`.
     watch : callable, optional
         Takes the plan and the states of `run_batch`, and passes the states on; for whoever shows them.
@@ -269,103 +229,21 @@ def fill_archive(
     ------
     DataError
         The archive cannot be used, or other settings would mix its results.
+    EngineError
+        As for `run_batch`.
     """
     season = Season.begin(
         Archive.open(place, create=True), detector.encoder, detector.proposer, detector.settings, reading
     )
     with season.writing():
         plan = plan_batch(season, photos, sources=sources, retry_failed=retry_failed)
-        states = run_batch(season, detector, plan, stop=stop, seen=seen, **reading)
+        states = run_batch(season, detector, plan, engine=engine, stop=stop, seen=seen, **reading)
         *_, progress = states if watch is None else watch(plan, states)
         if plan.tasks:
             season.compact()
         if prompts is not None:
             season.archive.remember_prompts(prompts.hash, prompts.name, prompts.model_dump_json())
     return season, progress
-
-
-@dataclass(frozen=True)
-class _Read:
-    task: Task
-    photo: Photo | None
-    failure: PhotoRecord | None = None
-
-
-@dataclass(frozen=True)
-class _Proposed:
-    task: Task
-    record: PhotoRecord
-    proposal: Proposal | None = None
-
-
-def _read_all(tasks: Iterable[Task], stop: Stop, reading: Mapping[str, Any]) -> Iterator[_Read]:
-    for task in tasks:
-        if stop:
-            return
-        if task.same_as is not None:
-            yield _Read(task, None)
-            continue
-        try:
-            yield _Read(task, read_photo(task.file.path, name=task.file.name, **reading))
-        except PhotoError as error:
-            yield _Read(task, None, PhotoRecord.of_failure(task.file.name, error))
-
-
-def _propose_all(
-    photos: Iterable[_Read], detector: Detector, stop: Stop, seen: Callable[[Task], None] | None
-) -> Iterator[_Proposed]:
-    for read in photos:
-        if stop:
-            return
-        proposed = _propose(read, detector)
-        if seen is not None:
-            seen(read.task)
-        yield proposed
-
-
-def _propose(read: _Read, detector: Detector) -> _Proposed:
-    name = read.task.file.name
-    if read.photo is None:
-        return _Proposed(read.task, read.failure or PhotoRecord(name=name))
-    try:
-        proposal = detector.propose(read.photo)
-    except PhotoError as error:
-        return _Proposed(read.task, PhotoRecord.of_failure(name, error))
-    # Crops are views that would keep the whole photo in memory until its group is full.
-    crops = [crop.copy() for crop in proposal.crops]
-    return _Proposed(read.task, proposal.record, replace(proposal, crops=crops))
-
-
-def _grouped(proposals: Iterable[_Proposed], stop: Stop, number: int) -> Iterator[list[_Proposed]]:
-    """Groups that fill a batch of crops; after a wish to stop the last one is dropped if it is not full.
-
-    `number` is that of the first photo, as in `Plan`.
-    """
-    group: list[_Proposed] = []
-    crops = 0
-    for proposed in proposals:
-        group.append(proposed)
-        crops += 0 if proposed.proposal is None else len(proposed.proposal.crops)
-        if crops >= BATCH_CROPS or len(group) >= min(GROUP_PHOTOS, max(1, int(number * GROUP_SHARE))):
-            number += len(group)
-            yield group
-            group, crops = [], 0
-    if group and not stop:
-        yield group
-
-
-def _encode_all(groups: Iterable[list[_Proposed]], detector: Detector) -> Iterator[list[Finished]]:
-    for group in groups:
-        vectors = iter(detector.encode([p.proposal for p in group if p.proposal is not None]))
-        yield [_finish(proposed, None if proposed.proposal is None else next(vectors)) for proposed in group]
-
-
-def _finish(proposed: _Proposed, vectors: np.ndarray | None) -> Finished:
-    task, proposal = proposed.task, proposed.proposal
-    if proposal is None or vectors is None:
-        return Finished(task.file, proposed.record, same_as=task.same_as)
-    thumbnails = [make_thumbnail(crop) for crop in proposal.crops]
-    return Finished(task.file, proposed.record, proposal.regions, thumbnails, vectors)
 
 
 def _count(progress: Progress, group: Sequence[Finished]) -> None:

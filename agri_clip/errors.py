@@ -45,5 +45,9 @@ class DataError(AgriClipError):
     """Labels, annotations or an output place that cannot be used; names the file and field."""
 
 
+class EngineError(AgriClipError):
+    """An engine of a batch that is missing, cannot work or stands still. What was finished before is safe."""
+
+
 class AgriClipWarning(UserWarning):
     """Base of what a user should know while the work goes on; the command line shows it as a note."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from agri_clip import Detector
+from agri_clip.archive import Archive, Season
+from agri_clip.archive.store import read
 from agri_clip.batch import fill_archive
 from agri_clip.photo import find_photos
 
@@ -37,6 +40,18 @@ def write_season(folder: Path) -> Path:
     (folder / "T2" / "T2_2026-06-29.jpg").write_bytes(b"no photo at all")
     shutil.copy(folder / "T1" / "T1_2026-06-01.jpg", folder / "T3" / "T3_2026-06-29.jpg")
     return folder
+
+
+def contents(place: Path) -> dict[str, Any]:
+    """Everything in an archive, row for row."""
+    archive = Archive.open(place)
+    season = Season.of(archive)
+    regions = read(season.archive.table(season.regions_name), str(place))
+    return {
+        "runs": archive.rows("runs"),
+        "photos": season.photo_rows(),
+        "regions": regions.sort_by([("photo", "ascending"), ("region", "ascending")]).to_pylist(),
+    }
 
 
 @pytest.fixture(scope="session")

@@ -17,26 +17,14 @@ import pytest
 from agri_clip import Detector, batch
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.checks import verify
-from agri_clip.archive.store import read
 from agri_clip.batch import Stop, fill_archive, names_of, plan_batch, run_batch
 from agri_clip.detector import Proposal
+from agri_clip.engines import stages
 from agri_clip.errors import DataError
-from agri_clip.photo import Photo, find_photos
-from tests.archive.conftest import draw_card, write_season
+from agri_clip.photo import Photo, find_photos, read_photo
+from tests.archive.conftest import contents, draw_card, write_season
 
 KILLS = 20
-
-
-def contents(place: Path) -> dict[str, Any]:
-    """Everything in an archive, row for row."""
-    archive = Archive.open(place)
-    season = Season.of(archive)
-    regions = read(season.archive.table(season.regions_name), str(place))
-    return {
-        "runs": archive.rows("runs"),
-        "photos": season.photo_rows(),
-        "regions": regions.sort_by([("photo", "ascending"), ("region", "ascending")]).to_pylist(),
-    }
 
 
 def states(season: Season) -> dict[str, str]:
@@ -156,7 +144,7 @@ def test_another_encoder_is_kept_apart(filled: Path, photos: Path, detector: Det
 def test_a_wish_to_stop_finishes_the_groups_in_hand_and_the_rest_follows(
     photos: Path, detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "GROUP_PHOTOS", 2)
+    monkeypatch.setattr(stages, "GROUP_PHOTOS", 2)
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     fill_archive(whole, find_photos(photos), detector, sources=[photos])
     stop, propose, seen = Stop(), detector.propose, []
@@ -218,7 +206,7 @@ def _fill(place: Path, folder: Path) -> None:
     import torch
 
     torch.set_num_threads(1)
-    batch.GROUP_PHOTOS = 2
+    stages.GROUP_PHOTOS = 2
     made = Detector(proposer="contrast", encoder="builtin", card=False)
     fill_archive(place, find_photos(folder), made, sources=[folder])
 
@@ -257,7 +245,7 @@ def test_an_archive_killed_again_and_again_equals_one_that_never_was(tmp_path: P
 def test_vectors_do_not_depend_on_the_batch_that_a_photo_is_in(photos: Path, detector: Detector, filled: Path) -> None:
     season = Season.of(Archive.open(filled))
     _, regions = next(season.parts("name LIKE '%T3_2026-06-22%'"))
-    proposal = detector.propose(batch.read_photo(photos / "T3" / "T3_2026-06-22.jpg"))
+    proposal = detector.propose(read_photo(photos / "T3" / "T3_2026-06-22.jpg"))
     alone = detector.encode([proposal])[0]
     kept = np.array(regions["vector"].to_pylist(), np.float32)
     np.testing.assert_allclose(kept, alone, atol=1e-3)
