@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,9 +37,17 @@ from agri_clip.cli.options import (
 
 if TYPE_CHECKING:
     from agri_clip.batch import Plan, Progress, Stop
+    from agri_clip.engines import Engine
 
 archive_app = typer.Typer(help="Look an archive over.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive")
+
+
+class EngineName(StrEnum):
+    """Engines of `batch`."""
+
+    local = "local"
+    ray = "ray"
 
 
 @app.command()
@@ -60,6 +69,16 @@ def batch(
     raw_orientation: RawOrientation = False,
     max_megapixels: MaxMegapixels = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do photos again that failed before.")] = False,
+    engine: Annotated[
+        EngineName, typer.Option("--engine", help="Who looks at the photos: this program, or workers of a Ray runtime.")
+    ] = EngineName.local,
+    address: Annotated[
+        str | None, typer.Option("--address", help="Ray runtime to use, such as auto; one is started where left out.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, help="With Ray: how many; one a CPU.")] = None,
+    patience: Annotated[
+        float | None, typer.Option("--patience", min=1, help="With Ray: seconds without news until it gives up; 600.")
+    ] = None,
 ) -> None:
     """Put a season's photos into an archive; the same command again, after a crash or with new photos, goes on."""
     from agri_clip.batch import Stop, fill_archive
@@ -69,6 +88,7 @@ def batch(
     asked = bool(prompt or prompts)
     prompt_set = make_prompts(prompt, prompts, negative) if asked else None
     reading = reading_options(name_pattern, raw_orientation, max_megapixels)
+    chosen = _make_engine(engine, address=address, workers=workers, patience=patience, device=device)
     sources = find_photos(photos)
     detector = make_detector(
         encoder=encoder,
@@ -89,6 +109,7 @@ def batch(
             sources=photos,
             retry_failed=retry_failed,
             prompts=prompt_set,
+            engine=chosen,
             stop=stop,
             watch=_shown,
             **reading,
@@ -157,6 +178,22 @@ def _shown(plan: Plan, states: Iterator[Progress]) -> Iterator[Progress]:
     if plan.done or plan.failed_before:
         output().print(f"{plan.done} photos are in the archive already, {plan.failed_before} failed before")
     return batch_progress(states, len(plan.tasks))
+
+
+def _make_engine(name: EngineName, *, device: str | None, **given: Any) -> Engine:
+    """The engine that the options ask for; those left out keep their defaults."""
+    from agri_clip.errors import AgriClipError
+
+    options = {key: value for key, value in given.items() if value is not None}
+    if name is EngineName.local:
+        if options:
+            raise AgriClipError(f"{', '.join(f'--{key}' for key in options)} goes with --engine ray")
+        from agri_clip.engines import LocalEngine
+
+        return LocalEngine()
+    from agri_clip.engines.ray_engine import RayEngine
+
+    return RayEngine(device=device, **options)
 
 
 @contextmanager
