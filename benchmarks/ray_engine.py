@@ -1,6 +1,6 @@
 """Measures the Ray engine of `agri-clip batch` against the local one, in the same run: time, rate, memory, same rows.
 
-python benchmarks/ray_engine.py --count 48 --workers 2
+python -m benchmarks.ray_engine
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Annotated, Any
 import psutil
 import typer
 
-from agri_clip import defaults
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.store import read
 from agri_clip.batch import Plan, Progress, fill_archive
@@ -76,9 +75,9 @@ def rows(place: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
 
 
 def main(
-    count: Annotated[int, typer.Option(help="Made photos of 1600 x 1200 pixels.")] = 48,
+    count: Annotated[int, typer.Option(help="Made photos of 1600 x 1200 pixels.")] = 32,
     workers: Annotated[int, typer.Option(help="Of the Ray engine.")] = 2,
-    proposer: Annotated[str, typer.Option(help="As in `agri-clip batch`.")] = defaults.PROPOSER,
+    proposer: Annotated[str, typer.Option(help="As in `agri-clip batch`.")] = "contrast",
 ) -> None:
     """The local engine, then the Ray engine, on the same photos."""
     with tempfile.TemporaryDirectory() as folder:

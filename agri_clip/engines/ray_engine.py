@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import threading
 import warnings
 from collections import deque
@@ -32,6 +33,8 @@ from agri_clip.errors import EngineError
 
 #: Seconds without any news from the workers after which a batch is given up.
 PATIENCE = 600.0
+#: Seconds within which the machine of an address must answer.
+REACHED = 10.0
 #: Bytes that a worker takes, with the embedded models and photos of a phone.
 WORKER_MEMORY = 1.5e9
 #: Workers that share a GPU: one reads its photo while the other computes.
@@ -128,6 +131,8 @@ def running(ray: Any, address: str | None) -> Iterator[None]:
     os.environ.setdefault("RAY_worker_niceness", "0")
     options: dict[str, Any] = {} if address else {"include_dashboard": False}
     try:
+        if address:
+            check_address(address)
         with _signals_kept(), warnings.catch_warnings():
             # Meant for forks that go on as they are; these start other programs.
             warnings.filterwarnings("ignore", message="lancedb fork support", category=RuntimeWarning)
@@ -140,6 +145,25 @@ def running(ray: Any, address: str | None) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def check_address(address: str) -> None:
+    """Look whether anything listens there: Ray itself asks for minutes.
+
+    Raises
+    ------
+    ValueError
+        It is no address.
+    OSError
+        Nothing listens there.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if address == "auto":
+        return
+    if not (host and port.isdecimal()):
+        raise ValueError("give auto, or an address such as 192.0.2.1:6379")
+    with socket.create_connection((host, int(port)), timeout=REACHED):
+        pass
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from agri_clip.archive import Archive
 from agri_clip.archive.checks import verify
 from agri_clip.batch import Plan, Progress, Stop, fill_archive
 from agri_clip.engines import ray_engine, ray_pool, stages
-from agri_clip.engines.ray_engine import RayEngine, share_out
+from agri_clip.engines.ray_engine import RayEngine, check_address, share_out
 from agri_clip.errors import EngineError
 from agri_clip.photo import find_photos
 from tests.archive.conftest import contents
@@ -205,6 +205,16 @@ def test_where_there_is_no_runtime_or_no_ray_the_error_says_what_to_do(
     assert not (tmp_path / "season").exists()
     assert run(*command[:4], "--workers", 2) == 2
     assert "--workers goes with --engine ray" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"), [("127.0.0.1:1", "refused"), ("ray://127.0.0.1:1", "refused"), ("here", "give auto, or an")]
+)
+def test_an_address_where_nothing_listens_is_told_at_once(address: str, reason: str) -> None:
+    started = time.monotonic()
+    with pytest.raises((OSError, ValueError), match=reason):
+        check_address(address)
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize(
