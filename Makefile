@@ -43,7 +43,10 @@ test: lint types
 # Each step goes on where a killed run was; only finished models replace those in the package.
 models: $(READY)
 	@test -f "$(PHOTOS)/train.json" || { echo "make models PHOTOS=DIR: DIR holds train.json, val.json (COCO) and images/"; exit 2; }
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)"
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/first --photos "$(PHOTOS)"
+	mkdir -p $(RUNS)/insect-yolo && ln -sfn ../first/photos $(RUNS)/insect-yolo/photos
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)" \
+		--start $(RUNS)/first/left-out --steps 3000
 	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin

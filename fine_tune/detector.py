@@ -1,6 +1,7 @@
 """Trains `insect-yolo`, the embedded class-agnostic detector, from nothing on real and rendered trap photos.
 
-python -m fine_tune.detector --out runs/insect-yolo --photos DIR    # again after a kill: goes on where it was
+python -m fine_tune.detector --out runs/first --photos DIR    # again after a kill: goes on where it was
+python -m fine_tune.detector --out runs/insect-yolo --photos DIR --start runs/first/left-out --steps 3000
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Recipe:
     """
 
     architecture: str = "yolo11n"
-    photos: int = 3000
-    steps: int = 5000
+    photos: int = 2400
+    steps: int = 4500
     batch: int = 16
     learning_rate: float = 2e-3
     weight_decay: float = 0.02

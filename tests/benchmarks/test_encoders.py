@@ -6,6 +6,7 @@ import pytest
 from benchmarks.encoders import (
     BLURRED_SIDE,
     COMMON_GROUPS,
+    SIDE,
     Crops,
     describe_sets,
     measure_encoder,
@@ -101,7 +102,7 @@ def test_rendered_crops_have_groups_and_looks() -> None:
 
 def test_real_crops_are_those_of_training_with_their_photos(labelled_folder) -> None:
     crops = real_crops(labelled_folder / "val.json", labelled_folder / "images", seed=0)
-    same = cut_real_crops(labelled_folder / "val.json", labelled_folder / "images", seed=0, size=72)
+    same = cut_real_crops(labelled_folder / "val.json", labelled_folder / "images", seed=0, size=SIDE)
     assert np.array_equal(crops.insects, same.insects)
     assert np.array_equal(crops.backgrounds, same.backgrounds)
     assert np.bincount(crops.insect_unit, minlength=3).tolist() == [3, 2, 0]
