@@ -178,6 +178,7 @@ CONCERNS = {"encoders": {Part.ENCODERS, Part.PIPELINE}, "proposers": {Part.PROPO
 def take_over(figures: dict[str, Any], earlier: dict[str, Any], measured: set[str]) -> None:
     """Add the parts of an earlier run that are not measured now, each with how it was made, in place."""
     kept = figures["earlier"] = {}
+    figures["absent"] = {**earlier["absent"], **figures["absent"]}
     for name in (part.value for part in Part):
         if name in earlier and name not in measured:
             figures[name] = earlier[name]
