@@ -177,12 +177,12 @@ def score(
     other_logits = logits[:, len(rows) :] / temperature
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
     judgement = judge(asked[:, : len(by_name)], other_logits, asked[:, len(by_name) :])
-    plain = _join(judgement, objectness)
-    likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], plain)
+    joined = _join(judgement, objectness)
+    likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], joined)
     if likelihood is not None:
         weigh = _weigh_together if prompts.activation == "softmax" else _weigh_apart
-        plain = _join(weigh(judgement, likelihood), objectness)
-    labels, other, negatives, insect = plain
+        joined = _join(weigh(judgement, likelihood), objectness)
+    labels, other, negatives, insect = joined
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
     orders = np.array(by_name), np.array(negative_order)
     return replace(_decide(labels, other, negatives, insect, needed, orders), length=length)

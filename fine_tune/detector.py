@@ -24,7 +24,7 @@ from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_tile
-from fine_tune.precision import fast_bfloat16
+from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
@@ -170,7 +170,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, tiles: Tiles, out: Path, net: Any = None) -> None:
         self.recipe, self.tiles, self.out = recipe, tiles, out
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = training_device()
         net = build_detector(recipe.architecture, recipe.seed) if net is None else net
         self.net = net.to(self.device, memory_format=torch.channels_last)
         self.average = deepcopy(self.net).eval()
@@ -334,15 +334,14 @@ def main(
     batch: Annotated[int, typer.Option(help="Tiles in a step.")] = Recipe.batch,
     seed: Annotated[int, typer.Option(help="Fixes photos, order and start.")] = Recipe.seed,
     start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
-    bfloat16: Annotated[
-        bool, typer.Option("--bfloat16/--float32", help="Passes of the network; default as the processor is faster.")
-    ] = fast_bfloat16(),
+    bfloat16: Bfloat16 = None,
     threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
 ) -> None:
     """Train the embedded class-agnostic detector; the same command after a kill goes on."""
     if threads:
         torch.set_num_threads(threads)
-    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed, bfloat16=bfloat16)
+    half = fast_bfloat16(training_device()) if bfloat16 is None else bfloat16
+    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed, bfloat16=half)
     typer.echo(f"model in {train_detector(recipe, out, photos, start=start)}")
 
 

@@ -29,7 +29,7 @@ from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, 
 from fine_tune.dual_encoder import build_model, open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.parallel import ParallelGradients, share_parameters
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
-from fine_tune.precision import fast_bfloat16
+from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 from fine_tune.synthetic import NONE
 
@@ -104,7 +104,7 @@ class Trainer:
 
     def __init__(self, recipe: Recipe, batches: Batches, model: Any, out: Path) -> None:
         self.recipe, self.batches, self.out = recipe, batches, out
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
+        self.device = training_device()
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
         self.optimizer = torch.optim.AdamW(
             decay_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6
@@ -322,14 +322,13 @@ def main(
     side: Annotated[int, typer.Option(help="Side of a rendered crop, pixels.")] = Recipe.side,
     seed: Annotated[int, typer.Option(help="Fixes pool, order and start.")] = Recipe.seed,
     start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
-    bfloat16: Annotated[
-        bool, typer.Option("--bfloat16/--float32", help="Passes of the towers; default as the processor is faster.")
-    ] = fast_bfloat16(),
+    bfloat16: Bfloat16 = None,
     threads: Annotated[int | None, typer.Option(help="Cores for training; default all.")] = None,
 ) -> None:
     """Train the embedded dual encoder; the same command after a kill goes on."""
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // Recipe.parts))
-    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, side=side, seed=seed, bfloat16=bfloat16)
+    half = fast_bfloat16(training_device()) if bfloat16 is None else bfloat16
+    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, side=side, seed=seed, bfloat16=half)
     typer.echo(f"model in {pretrain(recipe, out, photos, start=start)}")
 
 

@@ -30,6 +30,7 @@ from fine_tune.adapt.shots import ShotBatch, Shots
 from fine_tune.adapt.wise import blend_weights, scale_adapter
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.contrastive import MAX_LOGIT_SCALE
+from fine_tune.precision import fast_bfloat16
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 
 Method = Literal["lora", "full"]
@@ -208,7 +209,7 @@ class TowerTrainer:
     @property
     def _half(self) -> bool:
         if self.recipe.precision == "auto":
-            return self.device.type == "cuda" and torch.cuda.is_bf16_supported()
+            return self.device.type == "cuda" and fast_bfloat16("cuda")
         return self.recipe.precision == "bfloat16"
 
     def _train_mode(self) -> None:
