@@ -20,7 +20,14 @@ from agri_clip.photo import Photo
 from agri_clip.regions.base import SOME_MISSING, Regions
 from agri_clip.regions.merging import fuse_views, merge_regions
 from agri_clip.regions.tiling import propose_in_tiles
-from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, obtain_weights, read_settings
+from agri_clip.regions.yolo_models import (
+    fingerprint,
+    import_ultralytics,
+    keep_threads,
+    load_model,
+    obtain_weights,
+    read_settings,
+)
 
 # ultralytics looks at this many candidates of one picture at most, the best; its NMS has no option for it.
 MAX_CANDIDATES = 30_000
@@ -252,6 +259,7 @@ class YoloProposer:
         }
         if type(self._model).__name__ != "SAM":  # which takes no predictor of ours and drops no masks
             options["predictor"] = _counting(self._model.task_map[self._model.task]["predictor"])
+        keep_threads()
         try:
             (result,) = self._model.predict(bgr, **options)
         except (RuntimeError, ImportError, TypeError, ValueError) as error:

@@ -76,6 +76,14 @@ def import_ultralytics() -> Any:
     return ultralytics
 
 
+def keep_threads() -> None:
+    """Let ultralytics leave torch its number of threads; else it sets one less than there are cores, for good."""
+    import torch
+    from ultralytics.utils import torch_utils
+
+    torch_utils.NUM_THREADS = torch.get_num_threads()
+
+
 def obtain_weights(name: str) -> Path:
     """The weights that a name means, downloaded by ultralytics if it is one of its own and not here yet.
 

@@ -74,6 +74,17 @@ def test_a_checkpoint_gives_regions_best_first(detector):
     assert "imgsz=160" in proposer.version
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_torch_keeps_its_number_of_threads(detector, threads):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        YoloProposer(detector, device="cpu", imgsz=96, tile=96).propose(photo(96, 80))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_smaller_scale_adds_only_what_is_longer_than_the_overlap(detector):
     settings = {"device": "cpu", "imgsz": 160, "tile": 160, "overlap": 40, "conf": 0.01, "iou": 1.0}
     once = YoloProposer(detector, **settings).propose(photo(300, 240))

@@ -134,10 +134,8 @@ def test_the_old_weights_are_kept_where_the_new_ones_are_no_better(
 def test_a_killed_run_ends_where_an_uninterrupted_one_does(
     coco: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The first run of a process was seen to round otherwise than all later ones, which agree to the last digit.
-    for name in ("first", "whole"):
-        judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.1, 0.3)
-        adapt(coco, tmp_path / name, start)
+    judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.1, 0.3)
+    adapt(coco, tmp_path / "whole", start)
     judged_as(monkeypatch, 0.1, 0.2)
     save = FieldTrainer.save
 
