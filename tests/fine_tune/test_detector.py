@@ -187,7 +187,7 @@ def test_training_lowers_the_loss(rendered: list[LabelledPhoto], tmp_path: Path)
     trainer = make_trainer(rendered, tmp_path, replace(TINY, steps=60, batch=4, real_share=1.0))
     trainer.net.train()
     batch = trainer.tiles[0]  # one batch: two tiles differ more from the next two than training changes in a few steps
-    losses = [sum(trainer.train_step(batch)) for _ in range(40)]
+    losses = [sum(trainer.train_step(batch)) for _ in range(trainer.recipe.steps)]
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
 
 
