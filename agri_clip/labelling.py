@@ -16,7 +16,7 @@ from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
 from agri_clip.regions.merging import best_first, nms
-from agri_clip.scoring import INSECT_THRESHOLD, THRESHOLD, LabelVectors, Scores, embed_prompts, score
+from agri_clip.scoring import INSECT_THRESHOLD, THRESHOLD, LabelVectors, Scores, embed_prompts, photo_priors, score
 from agri_clip.settings import Settings
 from agri_clip.thresholds import ProposedBy, threshold_for
 
@@ -144,11 +144,13 @@ class Labeller:
         """Probabilities of every label for every region of a photo, overlapping ones too."""
         lengths = long_sides(regions)
         lengths_mm = lengths * record.mm_per_pixel if record.mm_per_pixel else None
-        return self._score(regions.objectness, lengths, lengths_mm, vectors, prompts)
+        priors = photo_priors(regions.objectness, np.zeros(len(regions), np.intp), 1)
+        return self._score(regions.objectness, np.repeat(priors, len(regions)), lengths, lengths_mm, vectors, prompts)
 
     def _score(
         self,
         objectness: np.ndarray,
+        priors: np.ndarray,
         lengths_px: np.ndarray | None,
         lengths_mm: np.ndarray | None,
         vectors: np.ndarray,
@@ -160,6 +162,7 @@ class Labeller:
             vectors,
             embedded,
             objectness=objectness,
+            priors=priors,
             lengths_mm=lengths_mm,
             lengths_px=lengths_px if self.settings.relative_length else None,
             threshold=threshold,
@@ -191,6 +194,7 @@ class Labeller:
         # Without two different ranges, lengths of one photo say nothing of each other.
         relative = self.settings.relative_length and len(np.unique(known, axis=0)) > 1
         evidence = np.where(scaled & bool(len(known)), "scale", "none").astype(object)
+        priors = photo_priors(objectness, owner, len(records))[owner]
         ends = np.searchsorted(owner, np.arange(len(records) + 1))
         alone = np.flatnonzero(~scaled & relative)
         together = np.flatnonzero(~np.isin(owner, alone))
@@ -201,7 +205,7 @@ class Labeller:
         parts += [(np.arange(ends[i], ends[i + 1]), int(i), None) for i in alone]
         for rows, photo, millimetres in parts:
             pixels = None if photo is None else lengths[rows]
-            scores = self._score(objectness[rows], pixels, millimetres, vectors[rows], prompts)
+            scores = self._score(objectness[rows], priors[rows], pixels, millimetres, vectors[rows], prompts)
             for name, column in columns.items():
                 column[rows] = getattr(scores, name)
             if photo is not None:

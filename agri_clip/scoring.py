@@ -51,6 +51,7 @@ __all__ = [
     "competing_insects",
     "embed_prompts",
     "length_likelihood",
+    "photo_priors",
     "score",
 ]
 
@@ -61,7 +62,13 @@ OBJECTNESS_WEIGHT = 0.6
 #: Log odds of an insect before looking, where a proposer gives the region: the encoder takes insects and background for
 #: equally likely, but most regions on a dirty card are none. Chosen on the same traps and on 64 rendered photos: when
 #: counted from one half on, F1 is .804 and .726 (without it .781 and .746), precision .80 and .93 (.70 and .87).
-PRIOR = -0.8
+PRIOR = -0.5
+
+#: Mean objectness of the regions of the photos that `PRIOR` was chosen on.
+USUAL_OBJECTNESS = 0.43
+
+#: So many regions of the usual objectness are added to every photo: a few regions tell little of it.
+USUAL_REGIONS = 10
 
 #: A region with a lower probability of an insect is background.
 INSECT_THRESHOLD = 0.5
@@ -118,6 +125,7 @@ def score(
     prompts: LabelVectors,
     *,
     objectness: np.ndarray | None = None,
+    priors: np.ndarray | float = PRIOR,
     lengths_mm: np.ndarray | None = None,
     lengths_px: np.ndarray | None = None,
     threshold: float | None = None,
@@ -135,6 +143,8 @@ def score(
     prompts : LabelVectors
     objectness : ndarray, shape (n,), optional
         The proposer's, 0 to 1; joined with the encoder's probability of an insect by `combine`.
+    priors : ndarray, shape (n,), or float
+        Log odds of an insect before looking, as of `photo_priors`; used with `objectness` only.
     lengths_mm : ndarray, shape (n,), optional
         Lengths of the regions in millimetres; NaN where unknown.
     lengths_px : ndarray, shape (n,), optional
@@ -177,11 +187,11 @@ def score(
     other_logits = logits[:, len(rows) :] / temperature
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
     judgement = judge(asked[:, : len(by_name)], other_logits, asked[:, len(by_name) :])
-    joined = _join(judgement, objectness)
+    joined = _join(judgement, objectness, priors)
     likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], joined)
     if likelihood is not None:
         weigh = _weigh_together if prompts.activation == "softmax" else _weigh_apart
-        joined = _join(weigh(judgement, likelihood), objectness)
+        joined = _join(weigh(judgement, likelihood), objectness, priors)
     labels, other, negatives, insect = joined
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
     orders = np.array(by_name), np.array(negative_order)
@@ -264,12 +274,12 @@ def _weigh_apart(judgement: Judgement, likelihood: np.ndarray) -> Judgement:
     return labels * likelihood, other, negatives, insect
 
 
-def _join(judgement: Judgement, objectness: np.ndarray | None) -> Judgement:
+def _join(judgement: Judgement, objectness: np.ndarray | None, priors: np.ndarray | float) -> Judgement:
     """The encoder's judgement joined with the proposer's objectness, where that is given."""
     if objectness is None:
         return judgement
     labels, other, negatives, insect = judgement
-    joined = combine(insect, objectness, OBJECTNESS_WEIGHT, PRIOR)
+    joined = combine(insect, objectness, OBJECTNESS_WEIGHT, priors)
     up, down = joined / np.maximum(insect, 1e-12), (1 - joined) / np.maximum(1 - insect, 1e-12)
     labels, other = np.minimum(labels * up[:, None], 1), np.minimum(other * up, 1)
     return labels, other, np.minimum(negatives * down[:, None], 1), joined
@@ -328,7 +338,36 @@ def _decide(
     )
 
 
-def combine(insect: np.ndarray, objectness: np.ndarray, weight: float, prior: float = 0.0) -> np.ndarray:
+def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int) -> np.ndarray:
+    """Log odds of an insect before looking at a region, for each photo: lower where a photo is full of clutter.
+
+    On a dirty card most regions are unlikely to be insects, and each of them by itself looks as good as one on a clean
+    card. A photo with less clutter than usual keeps `PRIOR`, so that no region is counted because of its neighbours.
+
+    Parameters
+    ----------
+    objectness : ndarray, shape (n,), 0 to 1
+        The proposer's, of all regions of the photos.
+    owner : ndarray, shape (n,), int
+        Photo of each region.
+    photos : int
+
+    Returns
+    -------
+    ndarray, shape (photos,), float64
+
+    References
+    ----------
+    Saerens, Latinne, Decaestecker, Adjusting the Outputs of a Classifier to New a Priori Probabilities, 2002; one step
+    of it, with the proposer's objectness as the outputs.
+    """
+    total = np.bincount(owner, objectness.astype(np.float64), minlength=photos) + USUAL_REGIONS * USUAL_OBJECTNESS
+    mean = total / (np.bincount(owner, minlength=photos) + USUAL_REGIONS)
+    missing = logit(np.clip(mean, 1e-7, 1 - 1e-7)) - logit(USUAL_OBJECTNESS)
+    return PRIOR + np.minimum(missing, 0.0)
+
+
+def combine(insect: np.ndarray, objectness: np.ndarray, weight: float, prior: np.ndarray | float = 0.0) -> np.ndarray:
     """Two probabilities of an insect into one: the weighted mean of their log odds, and what is known beforehand.
 
     Parameters
@@ -337,7 +376,7 @@ def combine(insect: np.ndarray, objectness: np.ndarray, weight: float, prior: fl
         The encoder's and the proposer's.
     weight : float
         Of objectness, 0 to 1.
-    prior : float
+    prior : float or ndarray, shape (n,)
         Log odds that are added.
 
     Returns

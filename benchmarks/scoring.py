@@ -8,7 +8,7 @@ Rendered photos are of the validation split for what is chosen on them, of the h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -26,14 +26,15 @@ from agri_clip.encoders.crops import extract_crops
 from agri_clip.matching import Boxes
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.merging import nms
-from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, combine, embed_prompts, score
+from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, combine, embed_prompts, photo_priors, score
 from benchmarks.intervals import ap50
 from benchmarks.labelled import TRAP_KINDS, LabelledSet, match, real_set, rendered_set
-from benchmarks.whole_way import PROMPT
+from benchmarks.whole_way import PROMPT, Outcome, choose_threshold, counting_error
 from fine_tune.detector_photos import render_photo
 from fine_tune.synthetic import GROUP_NAMES, RenderedPhoto, render_trap, split_rng
 
 WEIGHTS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+PRIORS = (0.0, -0.3, -0.5, -0.8)
 #: Groups on each trap of the measurement of lengths, and insects of each.
 GROUPS_ON_A_TRAP, OF_EACH = 6, 8
 
@@ -73,12 +74,19 @@ def judge(detector: Detector, photos: LabelledSet) -> list[Judged]:
     return judged
 
 
-def joined_boxes(judged: Sequence[Judged], detector: Detector, weight: float, prior: float) -> Boxes:
+def joined_boxes(
+    judged: Sequence[Judged],
+    detector: Detector,
+    weight: float = OBJECTNESS_WEIGHT,
+    prior: float = PRIOR,
+    clutter: bool = True,
+) -> Boxes:
     """What is left of all photos when both probabilities are joined so, merged as the detector merges."""
     settings = detector.settings
     parts = []
     for number, photo in enumerate(judged):
-        insect = combine(photo.insect, photo.objectness, weight, prior)
+        (own,) = photo_priors(photo.objectness, np.zeros(len(photo.boxes), np.intp), 1) if clutter else (PRIOR,)
+        insect = combine(photo.insect, photo.objectness, weight, own + prior - PRIOR)
         kept = nms(photo.boxes, insect, settings.merge_iou, metric="iou")
         kept = kept[nms(photo.boxes[kept], insect[kept], settings.merge_ios, metric="ios")]
         parts.append((np.full(len(kept), number), photo.boxes[kept].astype(np.float64), insect[kept]))
@@ -94,7 +102,7 @@ def counted(boxes: Boxes, photos: LabelledSet) -> tuple[float, float, float]:
 
 
 def measure_objectness(console: Console, photos: Path, train_photos: int, rendered: int) -> None:
-    """Print AP50 by weight, and what is counted with the prior and without it."""
+    """Print AP50 by weight, what is counted with the prior and without it, and with clutter and without it."""
     detector = Detector()
     drawn = [render_photo("validation", 0, number) for number in range(rendered)]
     sets = {
@@ -105,15 +113,35 @@ def measure_objectness(console: Console, photos: Path, train_photos: int, render
     judged = {name: judge(detector, part) for name, part in sets.items()}
     rows: list[list[object]] = []
     for name, part in sets.items():
-        found = [match(joined_boxes(judged[name], detector, weight, PRIOR), part.truth) for weight in WEIGHTS]
+        found = [match(joined_boxes(judged[name], detector, weight), part.truth) for weight in WEIGHTS]
         rows.append([name, *(f"{ap50(matches, np.ones(len(part))):.3f}" for matches in found)])
     console.print(make_table(["AP50 by weight", *map(str, WEIGHTS)], rows))
     rows = []
-    for prior in (0.0, PRIOR):
+    for prior in PRIORS:
         for name, part in sets.items():
-            figures = counted(joined_boxes(judged[name], detector, OBJECTNESS_WEIGHT, prior), part)
+            figures = counted(joined_boxes(judged[name], detector, prior=prior), part)
             rows.append([f"{prior:g}", name, *(f"{value:.3f}" for value in figures)])
     console.print(make_table(["prior", "photos", "precision", "F1", "too many"], rows))
+    measure_clutter(console, detector, sets, judged)
+
+
+def measure_clutter(
+    console: Console, detector: Detector, sets: Mapping[str, LabelledSet], judged: Mapping[str, Sequence[Judged]]
+) -> None:
+    """Print F1 and how far counts are off (threshold of train.json), without clutter and with it."""
+    rows: list[list[object]] = []
+    for clutter in (False, True):
+        boxes = {name: joined_boxes(judged[name], detector, clutter=clutter) for name in sets}
+        outcomes = {name: Outcome(part, boxes[name], np.ones(len(boxes[name]), bool)) for name, part in sets.items()}
+        threshold = choose_threshold(outcomes["train.json"])
+        assert threshold is not None  # all labelled sets have insects, and regions
+        row = ["yes" if clutter else "no", f"{threshold:.3f}"]
+        for name, part in sets.items():
+            off = counting_error(outcomes[name].counts_at(threshold), part.insects)["value"]
+            row += [f"{off:.3f}", f"{counted(boxes[name], part)[1]:.3f}"]
+        rows.append(row)
+    heads = [f"{name}: {what}" for name in sets for what in ("counts off", "F1")]
+    console.print(make_table(["clutter", "threshold", *heads], rows))
 
 
 def trap_of_some(number: int) -> tuple[RenderedPhoto, list[str]]:

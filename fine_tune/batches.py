@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from fine_tune.bank import draw_bank, fits
-from fine_tune.dual_encoder import IMAGE_SIZE, TEXT_LENGTH
+from fine_tune.dual_encoder import TEXT_LENGTH
 from fine_tune.pool import CropPool
 from fine_tune.synthetic import NONE, Attributes, captions
 from fine_tune.synthetic.camera import lose_detail
@@ -135,7 +135,7 @@ class Batches:
         """The batch of one step."""
         rng = np.random.default_rng([self.recipe.seed, 11, step])
         rows = self._rows(step, rng)
-        pixels = augment(rng, self.pool.images[rows], IMAGE_SIZE).astype(np.float32)
+        pixels = augment(rng, self.pool.images[rows], self.recipe.size).astype(np.float32)
         captioned = np.sort(rng.permutation(len(rows))[: self.recipe.captioned])
         texts = [write_caption(rng, self.pool, row) for row in rows[captioned]]
         distinct: dict[str, int] = {}

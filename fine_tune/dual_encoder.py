@@ -21,13 +21,15 @@ from transformers import (
     VisionTextDualEncoderProcessor,
 )
 
+from agri_clip.errors import AgriClipError
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-#: Side of the square picture that the image tower sees, pixels.
-IMAGE_SIZE = 64
 #: Longest text, in tokens with the start and the end token.
 TEXT_LENGTH = 40
+#: Basic blocks in each stage of the image tower.
+LAYERS: tuple[int, int, int, int] = (1, 2, 2, 2)
 #: The end token must not be 2: for that id transformers pools at the highest token id instead of at the end token.
 PAD, START, UNKNOWN, END = range(4)
 SPECIAL_TOKENS = ("<|pad|>", "<|startoftext|>", "<|unknown|>", "<|endoftext|>")
@@ -78,7 +80,7 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary_size: int = 1500) -> Pre
 def build_model(
     vocabulary_size: int,
     *,
-    layers: tuple[int, ...] = (1, 2, 2, 2),
+    layers: tuple[int, ...] = LAYERS,
     channels: tuple[int, ...] = (32, 64, 128, 256),
     text_width: int = 128,
     text_layers: int = 3,
@@ -129,8 +131,53 @@ def open_dual_encoder(folder: Path) -> tuple[VisionTextDualEncoderModel, PreTrai
     return model, PreTrainedTokenizerFast.from_pretrained(folder)
 
 
+def deepen(model: VisionTextDualEncoderModel, layers: tuple[int, ...]) -> VisionTextDualEncoderModel:
+    """The same model with more blocks in its image tower; it gives the same vectors until it is trained further.
+
+    Each block that is new adds nothing at first: the scale of its last normalisation is zero.
+
+    Parameters
+    ----------
+    layers : tuple of 4 int
+        Blocks of each stage.
+
+    Raises
+    ------
+    AgriClipError
+        The model has more of them already.
+
+    References
+    ----------
+    Chen, Goodfellow, Shlens, Net2Net: Accelerating Learning via Knowledge Transfer, 2016, section 2.3; the zero scale
+    is that of Goyal et al., Accurate, Large Minibatch SGD, 2017, section 5.1.
+    """
+    config: Any = model.config
+    image, text = config.vision_config.model_args, config.text_config
+    if any(wanted < has for wanted, has in zip(layers, image["layers"], strict=True)):
+        raise AgriClipError(f"layers {layers}: the model has {tuple(image['layers'])} already; give no fewer")
+    deeper = build_model(
+        text.vocab_size,
+        layers=layers,
+        channels=tuple(image["channels"]),
+        text_width=text.hidden_size,
+        text_layers=text.num_hidden_layers,
+        projection=config.projection_dim,
+    )
+    tower: Any = deeper.vision_model.timm_model
+    for stage, had in enumerate(image["layers"], start=1):
+        for block in tower.get_submodule(f"layer{stage}")[had:]:
+            block.bn2.weight.data.zero_()
+    deeper.load_state_dict(deeper.state_dict() | model.state_dict())
+    return deeper
+
+
 def save_dual_encoder(
-    folder: Path, model: VisionTextDualEncoderModel, tokenizer: PreTrainedTokenizerFast, *, half: bool = False
+    folder: Path,
+    model: VisionTextDualEncoderModel,
+    tokenizer: PreTrainedTokenizerFast,
+    size: int,
+    *,
+    half: bool = False,
 ) -> None:
     """Write model, tokenizer and image processor as one Hugging Face folder (safetensors, no pickle).
 
@@ -138,6 +185,8 @@ def save_dual_encoder(
     ----------
     folder : Path
         Made if absent.
+    size : int
+        Side of the square picture that the image tower sees, pixels.
     half : bool
         Store weights as float16, which halves the file.
     """
@@ -146,9 +195,9 @@ def save_dual_encoder(
     import torch
 
     processor = CLIPImageProcessor(
-        size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        size={"height": size, "width": size},
         do_center_crop=False,
-        crop_size={"height": IMAGE_SIZE, "width": IMAGE_SIZE},
+        crop_size={"height": size, "width": size},
         resample=3,
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.25, 0.25, 0.25],

@@ -26,13 +26,23 @@ from fine_tune.batches import Batch, Batches, write_caption
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.contrastive import MAX_LOGIT_SCALE, contrastive_loss
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
-from fine_tune.dual_encoder import build_model, open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
+from fine_tune.dual_encoder import (
+    LAYERS,
+    build_model,
+    deepen,
+    open_dual_encoder,
+    save_dual_encoder,
+    train_tokenizer,
+    words_in,
+)
 from fine_tune.parallel import ParallelGradients, share_parameters
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 from fine_tune.synthetic import NONE
 
+#: What a run was, in the folder of its model.
+TRAINING = "training.json"
 #: Captions from which the tokenizer is learned.
 TOKENIZER_CAPTIONS = 100_000
 
@@ -56,8 +66,10 @@ class Recipe:
         Peak rate, decoupled decay, and steps of linear warm-up before the cosine.
     real_share : float
         Share of a batch that is crops of real photos, half insects and half backgrounds, where there are any.
-    side : int
-        Side of a pooled crop, pixels; a random square of it, shrunk where it is larger, is what the model sees.
+    side, size : int
+        Side of a pooled crop, and of what the model sees of it: a random square, shrunk where it is larger; pixels.
+    layers : tuple of 4 int
+        Basic blocks in each stage of the image tower.
     bfloat16 : bool
         Passes of the towers; faster where the processor has it.
     start : str
@@ -75,6 +87,8 @@ class Recipe:
     warmup: int = 200
     real_share: float = 0.12
     side: int = 72
+    size: int = 64
+    layers: tuple[int, ...] = LAYERS
     bfloat16: bool = False
     start: str = ""
     seed: int = 0
@@ -106,6 +120,8 @@ class Trainer:
         self.recipe, self.batches, self.out = recipe, batches, out
         self.device = training_device()
         self.model = model.to(self.device, memory_format=torch.channels_last).train()
+        if recipe.bfloat16 and self.device == "cpu":  # torch's fused attention is three times slower there
+            self.model.text_model.set_attn_implementation("eager")
         self.optimizer = torch.optim.AdamW(
             decay_groups(self.model, recipe.weight_decay), lr=recipe.learning_rate, betas=(0.9, 0.98), eps=1e-6
         )
@@ -250,7 +266,7 @@ def sample_texts(pool: CropPool, count: int = TOKENIZER_CAPTIONS) -> list[str]:
 def new_model(recipe: Recipe, vocabulary_size: int) -> Any:
     """A model with the random weights of the recipe's seed, at the temperature that CLIP begins with."""
     torch.manual_seed(recipe.seed)
-    model: Any = build_model(vocabulary_size)
+    model: Any = build_model(vocabulary_size, layers=recipe.layers)
     model.logit_scale.data.fill_(math.log(1 / 0.07))
     return model
 
@@ -284,24 +300,29 @@ def pretrain(
     pool = prepare(recipe, out, photos, processes)
     texts = sample_texts(pool)
     known = words_in(texts)
+    before: dict[str, Any] = {}
     if start is None:
         tokenizer = train_tokenizer(texts)
         model = new_model(recipe, len(tokenizer))
     else:
         recipe = replace(recipe, start=fingerprint(start))
         model, tokenizer = open_dual_encoder(start)
+        torch.manual_seed(recipe.seed)
+        model = deepen(model, recipe.layers)
+        before = json.loads((start / TRAINING).read_text(encoding="utf-8"))
         known = sorted({*known, *(start / KNOWN_WORDS).read_text(encoding="utf-8").split()})
     trainer = Trainer(recipe, Batches(recipe, pool, pool.captions.count(()), tokenizer), model, out)
     trainer.resume()
     trainer.run()
-    save_dual_encoder(out / "model", trainer.model, tokenizer, half=True)
+    save_dual_encoder(out / "model", trainer.model, tokenizer, recipe.size, half=True)
     (out / "model" / KNOWN_WORDS).write_text("\n".join(known) + "\n", encoding="utf-8")
-    (out / "model" / "training.json").write_text(json.dumps(facts(trainer), indent=2) + "\n", encoding="utf-8")
+    record = facts(trainer) | ({"before": before} if before else {})
+    (out / "model" / TRAINING).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return out / "model"
 
 
 def facts(trainer: Trainer) -> dict[str, Any]:
-    """What the model card says of a run."""
+    """What the model card says of a run; what it was trained further from stands behind it, as `before`."""
     batches = trainer.batches
     return {
         "recipe": asdict(trainer.recipe),
@@ -320,6 +341,9 @@ def main(
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
     batch: Annotated[int, typer.Option(help="Crops in a step.")] = Recipe.batch,
     side: Annotated[int, typer.Option(help="Side of a rendered crop, pixels.")] = Recipe.side,
+    size: Annotated[int, typer.Option(help="Side of what the model sees, pixels.")] = Recipe.size,
+    layers: Annotated[tuple[int, int, int, int], typer.Option(help="Blocks of the image tower's stages.")] = LAYERS,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
     seed: Annotated[int, typer.Option(help="Fixes pool, order and start.")] = Recipe.seed,
     start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
     bfloat16: Bfloat16 = None,
@@ -328,7 +352,17 @@ def main(
     """Train the embedded dual encoder; the same command after a kill goes on."""
     torch.set_num_threads(max(1, (threads or torch.get_num_threads()) // Recipe.parts))
     half = fast_bfloat16(training_device()) if bfloat16 is None else bfloat16
-    recipe = replace(Recipe(), crops=crops, steps=steps, batch=batch, side=side, seed=seed, bfloat16=half)
+    recipe = Recipe(
+        crops=crops,
+        steps=steps,
+        batch=batch,
+        side=side,
+        size=size,
+        layers=layers,
+        learning_rate=rate,
+        seed=seed,
+        bfloat16=half,
+    )
     typer.echo(f"model in {pretrain(recipe, out, photos, start=start)}")
 
 

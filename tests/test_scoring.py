@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import logit
 
 from agri_clip.detections import BACKGROUND, FOUND, OTHER
 from agri_clip.prompts import Negative, PromptSet, Target
 from agri_clip.scoring import (
     LOOKS_WEIGHT,
+    PRIOR,
+    USUAL_OBJECTNESS,
+    USUAL_REGIONS,
     LabelVectors,
     combine,
     competing_insects,
     embed_prompts,
     length_likelihood,
+    photo_priors,
     score,
 )
 
@@ -307,6 +312,27 @@ def test_combining_is_the_mean_of_log_odds():
     np.testing.assert_allclose(combine(np.array([0.7]), np.array([0.1]), 0.0), [0.7])
     np.testing.assert_allclose(combine(np.array([0.5]), np.array([0.5]), 0.5, np.log(3)), [0.75])
     assert np.isfinite(combine(np.array([0.0, 1.0]), np.array([1.0, 1.0]), 0.5)).all()
+
+
+def test_a_photo_full_of_clutter_has_a_lower_prior_and_no_photo_a_higher_one():
+    clean, dirty = np.array([0.9, 0.8, 0.1]), np.concatenate([[0.9, 0.8], np.full(200, 0.1)])
+    owner = np.repeat([0, 2], [len(clean), len(dirty)])
+    priors = photo_priors(np.concatenate([clean, dirty]), owner, 4)
+    mean = (dirty.sum() + USUAL_REGIONS * USUAL_OBJECTNESS) / (len(dirty) + USUAL_REGIONS)
+    assert priors[2] == pytest.approx(PRIOR + logit(mean) - logit(USUAL_OBJECTNESS))
+    assert priors[2] < PRIOR - 0.3
+    assert priors[[0, 1, 3]].tolist() == [PRIOR] * 3  # photos with little clutter, and without regions
+    (alone,) = photo_priors(dirty, np.zeros(len(dirty), int), 1)
+    assert alone == priors[2]
+
+
+def test_priors_move_the_insect_and_leave_the_shares_of_labels():
+    prompts = embedded("ab", "x")
+    vectors, objectness = prompts.vectors[:2], np.array([0.6, 0.6])
+    usual, low = (score(vectors, prompts, objectness=objectness, priors=np.full(2, p)) for p in (PRIOR, PRIOR - 2))
+    np.testing.assert_allclose(logit(low.insect.astype(float)), logit(usual.insect.astype(float)) - 2, atol=1e-3)
+    np.testing.assert_allclose(low.labels / low.insect[:, None], usual.labels / usual.insect[:, None], rtol=1e-4)
+    assert score(vectors, prompts, objectness=objectness).insect.tolist() == usual.insect.tolist()
 
 
 def test_what_does_not_fit_together_is_refused():

@@ -15,7 +15,7 @@ from agri_clip.encoders import get_encoder
 from agri_clip.errors import DataError
 from agri_clip.regions.yolo import YoloProposer
 from fine_tune.cards.failures import finding_failures, naming_failures
-from fine_tune.dual_encoder import IMAGE_SIZE
+from fine_tune.pretrain import TRAINING
 from fine_tune.synthetic.export import write_jpeg
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,16 +59,20 @@ def write_cards(figures: Path, docs: Path) -> list[Path]:
 
 def builtin_values(measured: Record) -> dict[str, str]:
     """What the encoder's card quotes."""
-    record = json.loads((BUILTIN / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((BUILTIN / TRAINING).read_text(encoding="utf-8"))
+    runs = _runs(record)
     recipe = record["recipe"]
     figures = measured["encoders"]["models"]["builtin"]
     naming, blur = figures["naming"], figures["blur"]
     return {
-        **{name: _number(recipe[name]) for name in ("crops", "steps", "batch", "captioned", "seed")},
+        **{name: _number(recipe[name]) for name in ("crops", "batch", "captioned", "seed")},
         "real_share": f"{100 * recipe['real_share']:.0f} %",
         **_of_any_model(record, BUILTIN),
-        "size_px": str(IMAGE_SIZE),
-        "samples": _number(record["samples_seen"]),
+        "minutes": str(round(sum(run["seconds"] for run in runs) / 60)),
+        "size_px": str(recipe["size"]),
+        "layers": "-".join(map(str, recipe["layers"])),
+        "runs": ", then ".join(f"{_number(r['recipe']['steps'])} steps at {r['recipe']['size']} pixels" for r in runs),
+        "samples": _number(sum(run["samples_seen"] for run in runs)),
         "real_backgrounds": _number(record["real_backgrounds"]),
         **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common", "common_views")},
         **{name: _figure(figure) for name, figure in figures["attributes"].items()},
@@ -79,9 +83,14 @@ def builtin_values(measured: Record) -> dict[str, str]:
     }
 
 
+def _runs(record: Record) -> list[Record]:
+    """A training record and those of the runs before it, the first of them first."""
+    return [*(_runs(record["before"]) if "before" in record else ()), record]
+
+
 def detector_values(measured: Record) -> dict[str, str]:
     """What the detector's card quotes."""
-    record = json.loads((DETECTOR / "training.json").read_text(encoding="utf-8"))
+    record = json.loads((DETECTOR / TRAINING).read_text(encoding="utf-8"))
     recipe = record["recipe"]
     figures = measured["proposers"]["models"]["insect-yolo"]
     real, kinds = figures["real"], figures["kinds"]["each"]

@@ -14,7 +14,7 @@ from transformers import AutoModel, AutoProcessor
 
 from agri_clip.errors import AgriClipError
 from fine_tune.batches import Batches, augment
-from fine_tune.dual_encoder import END, build_model, open_dual_encoder, save_dual_encoder, train_tokenizer
+from fine_tune.dual_encoder import END, build_model, deepen, open_dual_encoder, save_dual_encoder, train_tokenizer
 from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
 from fine_tune.pretrain import Recipe, Trainer, contrastive_loss, new_model, sample_texts
 from fine_tune.schedule import cosine_with_warmup, decay_groups
@@ -93,7 +93,7 @@ def test_training_lowers_the_loss(pool: CropPool, tmp_path: Path) -> None:
 def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool: CropPool, tmp_path: Path) -> None:
     tokenizer = train_tokenizer(sample_texts(pool, 24), vocabulary_size=400)
     model = build_model(len(tokenizer)).eval()
-    save_dual_encoder(tmp_path, model, tokenizer)
+    save_dual_encoder(tmp_path, model, tokenizer, TINY.size)
     assert not list(tmp_path.glob("*.bin"))
     loaded, processor = AutoModel.from_pretrained(tmp_path).eval(), AutoProcessor.from_pretrained(tmp_path)
     inputs = processor(text=["a green aphid"], images=[pool.images[0]], return_tensors="pt", padding=True)
@@ -107,13 +107,42 @@ def test_the_folder_loads_with_the_auto_classes_and_gives_the_same_vectors(pool:
 def test_a_model_is_opened_for_further_training_as_it_was_saved(pool: CropPool, tmp_path: Path) -> None:
     trainer = make_trainer(pool, tmp_path)
     trainer.train_step()
-    save_dual_encoder(tmp_path / "model", trainer.model, trainer.batches.tokenizer)
+    save_dual_encoder(tmp_path / "model", trainer.model, trainer.batches.tokenizer, TINY.size)
     model, tokenizer = open_dual_encoder(tmp_path / "model")
     for name, value in trainer.model.state_dict().items():
         assert torch.equal(value, model.state_dict()[name]), name
     assert tokenizer("a green aphid")["input_ids"] == trainer.batches.tokenizer("a green aphid")["input_ids"]
     further = Trainer(replace(TINY, start="1"), Batches(TINY, pool, len(pool), tokenizer), model, tmp_path)
     assert further.train_step() == pytest.approx(trainer.train_step(trainer.batches[0]), rel=1e-5)
+
+
+def test_a_deeper_model_gives_the_same_vectors_and_learns_in_its_new_blocks(pool: CropPool, tmp_path: Path) -> None:
+    trainer = make_trainer(pool, tmp_path)
+    trainer.train_step()
+    deeper = deepen(trainer.model, (1, 3, 2, 3)).eval()
+    pixels = trainer.batches[0].pixels
+    with torch.inference_mode():
+        expected, ours = (
+            m.eval().get_image_features(pixel_values=pixels).pooler_output for m in (trainer.model, deeper)
+        )
+    torch.testing.assert_close(ours, expected)
+    recipe = replace(TINY, layers=(1, 3, 2, 3))
+    further = Trainer(recipe, Batches(recipe, pool, len(pool), trainer.batches.tokenizer), deeper, tmp_path)
+    new = deeper.vision_model.timm_model.get_submodule("layer4.2")
+    before = [parameter.clone() for parameter in new.bn2.parameters()]
+    further.train_step()
+    assert all(not torch.equal(a, b) for a, b in zip(before, new.bn2.parameters(), strict=True))
+    with pytest.raises(AgriClipError, match=r"has \(1, 3, 2, 3\) already"):
+        deepen(deeper, (1, 2, 2, 2))
+
+
+def test_larger_pictures_are_what_the_saved_folder_asks_for(pool: CropPool, tmp_path: Path) -> None:
+    tokenizer = train_tokenizer(sample_texts(pool, 24), vocabulary_size=400)
+    save_dual_encoder(tmp_path, build_model(len(tokenizer)), tokenizer, 72)
+    inputs = AutoProcessor.from_pretrained(tmp_path)(images=[pool.images[0]], return_tensors="pt")
+    assert inputs["pixel_values"].shape == (1, 3, 72, 72)
+    recipe = replace(TINY, size=72)
+    assert Batches(recipe, pool, len(pool), tokenizer)[0].pixels.shape == (TINY.batch, 3, 72, 72)
 
 
 def test_larger_crops_are_shrunk_to_what_the_model_sees() -> None:
