@@ -364,7 +364,7 @@ def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int) -> np.n
     """
     total = np.bincount(owner, objectness.astype(np.float64), minlength=photos) + USUAL_REGIONS * USUAL_OBJECTNESS
     mean = total / (np.bincount(owner, minlength=photos) + USUAL_REGIONS)
-    missing = logit(np.clip(mean, 1e-7, 1 - 1e-7)) - logit(USUAL_OBJECTNESS)
+    missing = logit(mean) - logit(USUAL_OBJECTNESS)
     return PRIOR + np.minimum(missing, 0.0)
 
 
