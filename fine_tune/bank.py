@@ -23,6 +23,8 @@ from fine_tune.synthetic.crops import Attributes
 from fine_tune.synthetic.groups import GROUP_NAMES, GROUPS, NONE
 
 GENERIC = ("an insect", "an insect", "a bug", "a small insect", "a trapped insect", "a pest")
+#: Weights of the questions in the loss. Colour has more than its share: of all looks it is asked most, and learnt last.
+WEIGHTS = {"group": 1.0, "insect": 0.5, "nothing": 0.25, "colour": 0.75, "shape": 0.25, "wings": 0.25, "legs": 0.25}
 #: Templates that only training uses, beside those of prompt sets.
 MORE_TEMPLATES = ("{}", "{}", "a close-up photo of {}", "a picture of {}", "a blurry photo of {}", "a crop of {}")
 
@@ -133,5 +135,5 @@ def bank_loss(logits: Tensor, fit: Tensor) -> Tensor:
         As `fits`.
     """
     parts = {name: choice_loss(logits[:, where], fit[:, where]) for name, where in SECTIONS.items() if name != "insect"}
-    attributes = torch.stack([parts[name] for name in PHRASES]).mean()
-    return parts["group"] + 0.5 * insect_loss(logits, fit) + attributes + 0.25 * parts["nothing"]
+    parts["insect"] = insect_loss(logits, fit)
+    return torch.stack([WEIGHTS[name] * parts[name] for name in SECTIONS]).sum()

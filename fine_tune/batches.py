@@ -1,4 +1,4 @@
-"""What one step of the encoder's training sees: crops turned and blurred, captions written anew, the prompt bank."""
+"""What one step of the encoder's training sees: crops changed at random, captions written anew, the prompt bank."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from transformers import PreTrainedTokenizerFast
 from fine_tune.bank import draw_bank, fits
 from fine_tune.dual_encoder import TEXT_LENGTH
 from fine_tune.pool import CropPool
+from fine_tune.recolouring import develop, recolour
 from fine_tune.synthetic import NONE, Attributes, captions
 from fine_tune.synthetic.camera import lose_detail
+from fine_tune.synthetic.made_up import any_colour
 
 if TYPE_CHECKING:
     from fine_tune.pretrain import Recipe
@@ -23,14 +25,21 @@ if TYPE_CHECKING:
 MEAN, STD = 0.5, 0.25
 #: Share of crops that are shrunk and enlarged again, and the least and most pixels that are left of their side.
 BLURRED, BLURRED_SIDE = 0.08, (10, 30)
+#: The same of crops of photos. There are few photos, and what is not changed of them is learnt by heart.
+REAL_BLURRED, REAL_BLURRED_SIDE = 0.3, (16, 72)
+#: Shares of a crop's side that a random square takes: always the same of a render, which is drawn at many scales.
+TAKEN, REAL_TAKEN = 8 / 9, (0.78, 1.0)
+#: Share of the crops of photos whose card gets another colour, any at all.
+RECOLOURED = 0.2
 
 
-def augment(rng: np.random.Generator, images: np.ndarray, size: int, blurred: float = BLURRED) -> np.ndarray:
+def augment(
+    rng: np.random.Generator, images: np.ndarray, size: int, blurred: float = BLURRED, real: np.ndarray | None = None
+) -> np.ndarray:
     """Take a random square of each crop, at a random quarter turn, mirrored half of the time, a few of them blurred.
 
-    The square's side is eight ninths of the crop's, the rest is room to shift it.
-
-    Blur is alike for all crops, so that it says nothing of what they show.
+    Crops of photos are also enlarged and seen in another light, some on a card of another colour, and more of them are
+    blurred. Each change is alike for insects and backgrounds, so that it says nothing of what a crop shows.
 
     Parameters
     ----------
@@ -38,20 +47,30 @@ def augment(rng: np.random.Generator, images: np.ndarray, size: int, blurred: fl
     size : int
         Side of the result; a larger square is shrunk to it.
     blurred : float
-        Share of the crops.
+        Share of the rendered crops.
+    real : ndarray, shape (n,), bool, optional
+        Which are crops of photos; default none.
     """
-    taken = max(size, round(images.shape[1] * 8 / 9))
-    slack = images.shape[1] - taken
-    out = np.empty((len(images), size, size, 3), np.uint8)
-    rows, columns = rng.integers(0, slack + 1, (2, len(images)))
-    turns, flips = rng.integers(0, 4, len(images)), rng.random(len(images)) < 0.5
-    sides = np.where(rng.random(len(images)) < blurred, rng.integers(*BLURRED_SIDE, len(images)), 0)
+    n, side = len(images), images.shape[1]
+    real = np.zeros(n, bool) if real is None else real
+    least = max(size, round(side * TAKEN))
+    taken = np.where(real, np.round(side * rng.uniform(*REAL_TAKEN, n)).astype(int), least)
+    corners = (rng.random((n, 2)) * (side - taken + 1)[:, None]).astype(int)
+    turns, flips = rng.integers(0, 4, n), rng.random(n) < 0.5
+    left = np.where(real, rng.integers(*REAL_BLURRED_SIDE, n), rng.integers(*BLURRED_SIDE, n))
+    left[rng.random(n) >= np.where(real, REAL_BLURRED, blurred)] = size
+    out = np.empty((n, size, size, 3), np.uint8)
     for i, image in enumerate(images):
-        square = np.rot90(image[rows[i] : rows[i] + taken, columns[i] : columns[i] + taken], turns[i])
-        square = square[:, ::-1] if flips[i] else square
-        if taken > size:
-            square = cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=cv2.INTER_AREA)
-        out[i] = lose_detail(square, int(sides[i])) if sides[i] else square
+        (y, x), t = corners[i], taken[i]
+        square = np.rot90(image[y : y + t, x : x + t], turns[i])
+        square = np.ascontiguousarray(square[:, ::-1] if flips[i] else square)
+        if t != size:
+            how = cv2.INTER_AREA if t > size else cv2.INTER_LINEAR
+            square = np.asarray(cv2.resize(square, (size, size), interpolation=how))
+        if real[i]:
+            square = recolour(square, any_colour(rng)) if rng.random() < RECOLOURED else square
+            square = develop(rng, square)
+        out[i] = lose_detail(square, int(left[i])) if left[i] < size else square
     return out
 
 
@@ -135,7 +154,7 @@ class Batches:
         """The batch of one step."""
         rng = np.random.default_rng([self.recipe.seed, 11, step])
         rows = self._rows(step, rng)
-        pixels = augment(rng, self.pool.images[rows], self.recipe.size).astype(np.float32)
+        pixels = augment(rng, self.pool.images[rows], self.recipe.size, real=rows >= self.rendered).astype(np.float32)
         captioned = np.sort(rng.permutation(len(rows))[: self.recipe.captioned])
         texts = [write_caption(rng, self.pool, row) for row in rows[captioned]]
         distinct: dict[str, int] = {}

@@ -115,7 +115,7 @@ def _choose(rng: np.random.Generator, options: tuple[str, ...] | list[str]) -> s
 
 
 def _colour_words(rng: np.random.Generator, a: Attributes) -> str:
-    words = a.colours if rng.random() < 0.75 else a.body_colours
+    words = a.colours if rng.random() < 0.9 else a.body_colours
     form = rng.random()
     if form < 0.3:
         words = tuple(dict.fromkeys(BASIC_COLOURS[word] for word in words))

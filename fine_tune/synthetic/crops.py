@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -10,11 +9,12 @@ import numpy as np
 
 from fine_tune.synthetic import backgrounds
 from fine_tune.synthetic.anatomy import PALETTE, Look, Pose
+from fine_tune.synthetic.attributes import BASIC_COLOURS
 from fine_tune.synthetic.camera import Shot, choose_shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, dress, paste
 from fine_tune.synthetic.groups import GROUP_NAMES, NONE
 from fine_tune.synthetic.insects import DRAWERS
-from fine_tune.synthetic.sketch import Colour, Sketch
+from fine_tune.synthetic.sketch import Sketch
 
 # Wax and scales shed glue: these stay pale on a card where a bare body turns dark.
 _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "lacewing": 0.5}
@@ -24,8 +24,8 @@ _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "
 class Attributes:
     """What a crop shows, in words.
 
-    `colours` are as rendered (a green body darkened by glue is "dark green" or "black"); `body_colours` are the
-    animal's own. `clutter` names the thing shown by a crop of group "none".
+    `colours` are those seen on the drawing (a green body darkened by glue is "dark green" or "black"), the largest
+    first; `body_colours` are the animal's own. `clutter` names the thing shown by a crop of group "none".
     """
 
     colours: tuple[str, ...] = ()
@@ -64,22 +64,42 @@ def choose_pose(rng: np.random.Generator) -> Pose:
     )
 
 
-def _lab(colours: Sequence[Colour]) -> np.ndarray:
-    return cv2.cvtColor(np.array([colours], np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+def _lab(colours: np.ndarray) -> np.ndarray:
+    """CIELAB of (n, 3) float32 RGB in 0..255."""
+    return cv2.cvtColor(colours[None] / np.float32(255), cv2.COLOR_RGB2LAB)[0]
 
 
 _SEEN = {**PALETTE, "dark red": (92.0, 22.0, 18.0), "dark blue": (30.0, 48.0, 92.0)}
+_SEEN_LAB = _lab(np.array(list(_SEEN.values()), np.float32))
+_SEEN_BASIC = np.array([BASIC_COLOURS[name] for name in _SEEN])
 _COLOURED = {word for name in PALETTE for word in name.split()} - {"dark"} | {"golden", "red-brown"}
-_SEEN_LAB = _lab(tuple(_SEEN.values()))
+#: A colour is seen on an insect that has it on at least this share of its body; a few hundred pixels tell.
+_SEEN_SHARE, _SEEN_PIXELS = 0.25, 400
+#: How bright a rounded, evenly coloured surface is on average; the eye takes its shading off.
+_SHADING = 0.92
 
 
-def seen_colour(name: str, tone: float) -> str:
-    """Return the word for a palette colour darkened by `tone`: the nearest in CIELAB, its own while hardly darkened."""
-    if tone > 0.8:
-        return name
-    r, g, b = PALETTE[name]
-    away = np.linalg.norm(_SEEN_LAB - _lab([(r * tone, g * tone, b * tone)]), axis=1)
-    return tuple(_SEEN)[int(away.argmin())]
+def seen_colours(layer: np.ndarray) -> tuple[str, ...]:
+    """Return the words for the colours that an insect shows, the one that covers most of it first.
+
+    Each pixel has the palette's nearest colour in CIELAB. Shades of one basic colour count together, by the name of the
+    commonest; clear wings do not count.
+
+    Parameters
+    ----------
+    layer : numpy.ndarray
+        Premultiplied (h, w, 4) float32, as `draw_insect` returns it.
+    """
+    body = layer[layer[..., 3] > 0.7 * layer[..., 3].max()]
+    body = body[:: -(-len(body) // _SEEN_PIXELS)]
+    lab = _lab(np.ascontiguousarray(np.clip(body[:, :3] / body[:, 3:] / _SHADING, 0, 255)))
+    nearest = np.linalg.norm(lab[:, None] - _SEEN_LAB, axis=2).argmin(axis=1)
+    names, counts = np.unique(nearest, return_counts=True)
+    which = np.unique(_SEEN_BASIC[names], return_inverse=True)[1]
+    covered = np.bincount(which, weights=counts)
+    order = covered.argsort()[::-1]
+    shown = [i for i in order if covered[i] >= _SEEN_SHARE * len(body)] or [order[0]]
+    return tuple(tuple(_SEEN)[names[np.where(which == i, counts, 0).argmax()]] for i in shown)
 
 
 def draw_insect(
@@ -262,6 +282,7 @@ def render_crop(
     layer, look, pose, tone = draw_insect(rng, group, work / side_factor, wet, light)
     if rng.random() < 0.05:
         _neighbour(rng, image, work, wet, light)
+    shown = seen_colours(layer)  # before the card's colour is mixed in, which the eye takes off again
     h, w = layer.shape[:2]
     x, y = (int((work - n) / 2 + rng.normal(0, 0.035) * work) for n in (w, h))
     if rng.random() < 0.75:
@@ -274,7 +295,7 @@ def render_crop(
     if rng.random() < 0.08:
         backgrounds.dirt(image, rng, count=2)
     pixels = photograph(rng, image, shot, side_factor, size)
-    return RenderedCrop(pixels, group, _describe(look, pose, tone, kind), shot)
+    return RenderedCrop(pixels, group, _describe(look, pose, tone, kind, shown), shot)
 
 
 def _neighbour(rng: np.random.Generator, image: np.ndarray, work: int, wet: bool, light: float) -> None:
@@ -286,10 +307,10 @@ def _neighbour(rng: np.random.Generator, image: np.ndarray, work: int, wet: bool
     paste(image, layer, int(centre[0] - layer.shape[1] / 2), int(centre[1] - layer.shape[0] / 2))
 
 
-def _describe(look: Look, pose: Pose, tone: float, kind: str) -> Attributes:
+def _describe(look: Look, pose: Pose, tone: float, kind: str, shown: tuple[str, ...]) -> Attributes:
     """Put into words what is seen: features told by their colour are not, once glue has darkened it."""
     return Attributes(
-        colours=tuple(dict.fromkeys(seen_colour(name, tone) for name in look.colours)),
+        colours=shown,
         body_colours=tuple(dict.fromkeys(look.colours)),
         pattern=look.pattern,
         shapes=tuple(look.shapes),

@@ -21,7 +21,7 @@ from fine_tune.detector_photos import (
     render_photo,
     write_photos,
 )
-from fine_tune.detector_tiles import TileRecipe, cut_tile, develop, recolour, turn_hue
+from fine_tune.detector_tiles import TileRecipe, cut_tile
 
 TINY = Recipe(photos=8, steps=4, batch=2, warmup=2, tile=64, left_out=("leaf",), left_out_until=0.5, seed=3)
 YELLOW = (230, 200, 20)
@@ -70,37 +70,12 @@ def test_a_tile_larger_than_the_photo_is_filled_up() -> None:
     assert len(boxes) <= 1
 
 
-def test_recolouring_changes_the_card_and_leaves_the_insects() -> None:
-    photo = card_with_squares()
-    out = recolour(photo.pixels, (40, 80, 190))
-    card = (photo.pixels == YELLOW).all(axis=2)
-    assert np.abs(out[card].astype(int) - (40, 80, 190)).max() <= 3
-    body = ~card
-    assert np.abs(out[body].astype(int) - photo.pixels[body]).max() <= 12
-
-
-def test_turned_hues_leave_grey_and_lightness_alone() -> None:
-    pixels = card_with_squares(64).pixels
-    out = turn_hue(pixels, 60)
-    card = (pixels == YELLOW).all(axis=2)
-    np.testing.assert_array_equal(out[~card], pixels[~card])
-    np.testing.assert_array_equal(out.max(axis=2), pixels.max(axis=2))
-    assert (out[card].argmax(axis=1) == 1).all()  # 120 degrees on from yellow lies cyan, whose green leads here
-
-
 def test_made_up_grounds_are_of_all_colours_and_differ_in_texture() -> None:
     photos = [render_photo("sheet", 1, number, ("made up",)).pixels.astype(float) for number in range(10)]
     leading = {int(pixels.mean(axis=(0, 1)).argmax()) for pixels in photos}
     assert leading == {0, 1, 2}
     spread = [pixels.std() for pixels in photos]
     assert max(spread) > 2 * min(spread)
-
-
-def test_developing_keeps_the_shape_and_varies() -> None:
-    pixels = card_with_squares(64).pixels
-    results = [develop(np.random.default_rng(n), pixels) for n in range(20)]
-    assert {r.shape for r in results} == {pixels.shape}
-    assert len({r.tobytes() for r in results}) > 15
 
 
 def test_rendered_photos_depend_on_their_number_alone(rendered: list[LabelledPhoto], tmp_path: Path) -> None:

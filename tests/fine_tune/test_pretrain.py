@@ -222,6 +222,24 @@ def test_only_matrices_and_kernels_decay() -> None:
     assert len(decayed["params"]) + len(others["params"]) == len(list(model.parameters()))
 
 
+def test_crops_of_photos_are_seen_in_another_light_and_renders_are_not() -> None:
+    grey = np.full((60, 72, 72, 3), 120, np.uint8)
+    real = np.arange(60) < 30
+    out = augment(np.random.default_rng(0), grey, 64, real=real)
+    assert (out[~real] == 120).all()
+    means = out[real].mean(axis=(1, 2))
+    assert np.ptp(means[:, 0]) > 40
+    np.testing.assert_allclose(np.median(means, axis=0), 120, atol=20)
+
+
+def test_a_square_of_a_crop_of_a_photo_may_be_smaller_than_what_the_model_sees() -> None:
+    middle = np.zeros((40, 64, 64, 3), np.uint8)
+    middle[:, 22:42, 22:42] = 255
+    out = augment(np.random.default_rng(0), middle, 64, real=np.ones(40, bool))
+    lit = (out.mean(axis=3) > 128).mean(axis=(1, 2))
+    assert lit.max() > 1.3 * lit.min() > 0
+
+
 def test_a_share_of_the_crops_loses_its_detail_whatever_it_shows() -> None:
     noise = np.random.default_rng(1).integers(0, 256, (200, 72, 72, 3), np.uint8)
     out = augment(np.random.default_rng(0), noise, 64, blurred=0.5)

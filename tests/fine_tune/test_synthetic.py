@@ -22,8 +22,9 @@ from fine_tune.synthetic import (
     split_rng,
     write_crops,
 )
+from fine_tune.synthetic.attributes import BASIC_COLOURS
 from fine_tune.synthetic.clutter import CLUTTER, draw_clutter
-from fine_tune.synthetic.crops import draw_insect, seen_colour, soak
+from fine_tune.synthetic.crops import draw_insect, seen_colours, soak
 from fine_tune.synthetic.export import SAMPLES, SPLITS
 from fine_tune.synthetic.photos import TYPICAL
 
@@ -114,12 +115,42 @@ def test_black_is_darker_than_white() -> None:
     assert max(dark) < 90 < 110 < min(pale)
 
 
+def _painted(*parts: tuple[tuple[int, int, int], float, float]) -> np.ndarray:
+    """A layer of 1,000 pixels: colour, share and cover of each part."""
+    pixels = [np.tile([*(np.array(colour) * cover), cover], (round(1000 * share), 1)) for colour, share, cover in parts]
+    return np.concatenate(pixels).astype(np.float32)[:, None]
+
+
+RED, WHITE, BLACK, PALE_GREY = (190, 38, 32), (242, 240, 234), (30, 28, 28), (190, 188, 182)
+
+
 @pytest.mark.parametrize(
-    ("name", "tone", "seen"),
-    [("tan", 1.0, "tan"), ("tan", 0.33, "dark brown"), ("red", 0.45, "dark red"), ("brown", 0.33, "black")],
+    ("layer", "seen"),
+    [
+        (_painted((RED, 0.6, 1.0), (BLACK, 0.4, 1.0)), ("red", "black")),
+        (_painted((RED, 0.4, 1.0), (BLACK, 0.6, 1.0)), ("black", "red")),
+        (_painted((RED, 0.85, 1.0), (BLACK, 0.15, 1.0)), ("red",)),
+        (_painted((RED, 0.5, 1.0), (WHITE, 0.5, 0.3)), ("red",)),
+        (_painted((RED, 1.0, 0.5)), ("red",)),
+        (_painted(((184, 70, 66), 0.2, 1.0), ((80, 30, 20), 0.8, 1.0)), ("dark red",)),
+        (_painted((tuple(int(v * 0.92) for v in WHITE), 1.0, 1.0)), ("white",)),
+        (_painted((tuple(int(v * 0.92) for v in PALE_GREY), 1.0, 1.0)), ("pale grey",)),
+        (_painted(*[((v, v, v), 0.2, 1.0) for v in (29, 85, 190, 130, 240)]), ("grey",)),
+    ],
 )
-def test_a_darkened_colour_gets_the_word_it_looks_like(name: str, tone: float, seen: str) -> None:
-    assert seen_colour(name, tone) == seen
+def test_colours_are_those_that_most_of_the_body_shows(layer: np.ndarray, seen: tuple[str, ...]) -> None:
+    shown = seen_colours(layer)
+    assert len(shown) == len(seen)
+    assert all(BASIC_COLOURS[a] == BASIC_COLOURS[b] for a, b in zip(shown, seen, strict=True))
+
+
+def test_a_green_body_that_glue_has_darkened_is_no_longer_called_light() -> None:
+    crops = [render_crop(np.random.default_rng([4, seed]), "aphid", 32) for seed in range(150)]
+    own = [a for a in (c.attributes for c in crops) if a.body_colours[0] in ("green", "light green", "dark green")]
+    assert len(own) > 20
+    basic = [{BASIC_COLOURS[name] for name in a.colours} for a in own]
+    assert sum("green" in colours for colours in basic) > 0.7 * len(own)
+    assert any(colours == {"black"} for colours in basic)
 
 
 def test_the_card_shines_through_wet_wings_more_than_through_bodies() -> None:
