@@ -1,13 +1,16 @@
-"""Ahead: items that are made in a thread of their own before they are needed."""
+"""Ahead: items that are made in threads of their own before they are needed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, Full, Queue
 from typing import Any, Generic, TypeVar
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Ahead(Generic[Item]):
@@ -62,3 +65,18 @@ class Ahead(Generic[Item]):
         """End the thread; what it made ahead is dropped."""
         self._closed.set()
         self._thread.join()
+
+
+def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """Results of a function for each item, in order, worked out by so many threads; items are taken as room is made.
+
+    At most one item more than there are threads is under way, so that memory stays flat.
+    """
+    with ThreadPoolExecutor(threads) as pool:
+        waiting: deque[Future[Result]] = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()

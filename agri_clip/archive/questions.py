@@ -5,6 +5,7 @@ No photo is opened: everything is answered from the vectors that are kept.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
 from agri_clip.archive.store import read, run_query
@@ -113,22 +115,31 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     DataError
         The condition cannot be used, or the archive is damaged.
     """
+    labeller.embed(prompts)  # once, before there are threads that would all do it
+
+    def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
+        return _answer(labeller, prompts, *part)
+
+    return map_ahead(answer, season.parts(where, ASKED), os.cpu_count() or 1)
+
+
+def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:
+    """What a prompt set finds in one part of a season."""
     settings = labeller.settings
-    for rows, regions in season.parts(where, ASKED):
-        crowded = (regions["overlap_iou"].to_numpy() > settings.merge_iou) | (
-            regions["overlap_ios"].to_numpy() > settings.merge_ios
-        )
-        counts = np.bincount(_places(rows, regions), minlength=len(rows))
-        detections, kept = labeller.label_photos(
-            [record_of(row) for row in rows],
-            counts.tolist(),
-            regions_of(regions),
-            vectors_of(regions),
-            prompts,
-            lengths=regions["length_px"].to_numpy(),
-            crowded=crowded,
-        )
-        yield Answer(detections, regions["photo"].to_numpy()[kept], regions["region"].to_numpy()[kept].astype(np.int64))
+    crowded = (regions["overlap_iou"].to_numpy() > settings.merge_iou) | (
+        regions["overlap_ios"].to_numpy() > settings.merge_ios
+    )
+    counts = np.bincount(_places(rows, regions), minlength=len(rows))
+    detections, kept = labeller.label_photos(
+        [record_of(row) for row in rows],
+        counts.tolist(),
+        regions_of(regions),
+        vectors_of(regions),
+        prompts,
+        lengths=regions["length_px"].to_numpy(),
+        crowded=crowded,
+    )
+    return Answer(detections, regions["photo"].to_numpy()[kept], regions["region"].to_numpy()[kept].astype(np.int64))
 
 
 def _places(rows: Sequence[dict[str, Any]], regions: pa.Table) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agri_clip.regions.base import Regions
-from agri_clip.regions.merging import fuse_views, merge_regions, nmm, nms, overlap_matrix, overlapping_pairs
+from agri_clip.regions.merging import best_first, fuse_views, merge_regions, nmm, nms, overlap_matrix, overlapping_pairs
 
 # A coarse grid and few score levels, so that ties, duplicates, touching and empty boxes are common.
 corner = st.integers(0, 6)
@@ -77,6 +77,18 @@ def test_the_order_of_the_input_does_not_matter(items, threshold, metric, random
     one = boxes[nms(boxes, scores, threshold, metric)]
     other = boxes[shuffled][nms(boxes[shuffled], scores[shuffled], threshold, metric)]
     assert one.tolist() == other.tolist()
+
+
+@given(crowd, st.integers(1, 4))
+def test_best_first_sorts_by_group_score_area_and_place(items, groups):
+    boxes, scores = items
+    group = np.arange(len(boxes)) % groups
+
+    def key(i: int) -> tuple[float, ...]:
+        x1, y1, x2, y2 = boxes[i].tolist()
+        return int(group[i]), -float(scores[i]), -(x2 - x1) * (y2 - y1), x1, y1, x2, y2, i
+
+    assert best_first(boxes, scores, group).tolist() == sorted(range(len(boxes)), key=key)
 
 
 @pytest.mark.parametrize("metric", ["iou", "ios"])
