@@ -16,7 +16,16 @@ from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
 from agri_clip.regions.merging import best_first, nms
-from agri_clip.scoring import INSECT_THRESHOLD, THRESHOLD, LabelVectors, Scores, embed_prompts, photo_priors, score
+from agri_clip.scoring import (
+    INSECT_THRESHOLD,
+    THRESHOLD,
+    USUAL_OBJECTNESS,
+    LabelVectors,
+    Scores,
+    embed_prompts,
+    photo_priors,
+    score,
+)
 from agri_clip.settings import Settings
 from agri_clip.thresholds import ProposedBy, threshold_for
 
@@ -47,6 +56,7 @@ class Labeller:
 
     def __init__(self, encoder: Encoder, proposer: ProposedBy, settings: Settings) -> None:
         self.encoder, self.proposer, self.settings = encoder, proposer, settings
+        self._usual = USUAL_OBJECTNESS.get(proposer.name)
         self._fitted: float | None = None
         if settings.precision is not None:
             self._fitted = threshold_for(settings.precision, proposer, encoder)
@@ -144,7 +154,7 @@ class Labeller:
         """Probabilities of every label for every region of a photo, overlapping ones too."""
         lengths = long_sides(regions)
         lengths_mm = lengths * record.mm_per_pixel if record.mm_per_pixel else None
-        priors = photo_priors(regions.objectness, np.zeros(len(regions), np.intp), 1)
+        priors = photo_priors(regions.objectness, np.zeros(len(regions), np.intp), 1, self._usual)
         return self._score(regions.objectness, np.repeat(priors, len(regions)), lengths, lengths_mm, vectors, prompts)
 
     def _score(
@@ -194,7 +204,7 @@ class Labeller:
         # Without two different ranges, lengths of one photo say nothing of each other.
         relative = self.settings.relative_length and len(np.unique(known, axis=0)) > 1
         evidence = np.where(scaled & bool(len(known)), "scale", "none").astype(object)
-        priors = photo_priors(objectness, owner, len(records))[owner]
+        priors = photo_priors(objectness, owner, len(records), self._usual)[owner]
         ends = np.searchsorted(owner, np.arange(len(records) + 1))
         alone = np.flatnonzero(~scaled & relative)
         together = np.flatnonzero(~np.isin(owner, alone))

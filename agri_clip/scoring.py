@@ -65,8 +65,9 @@ OBJECTNESS_WEIGHT = 0.6
 #: 3 % too few are counted there (without it 10 % too many), with a precision of .84 (.79).
 PRIOR = -0.5
 
-#: Mean objectness of the regions of the photos that `PRIOR` was chosen on.
-USUAL_OBJECTNESS = 0.43
+#: Mean objectness of a proposer's regions on the photos that `PRIOR` was chosen on, by its name. Of others it is not
+#: known what is usual; with `contrast`, which gives many weak boxes everywhere, every photo would look full of clutter.
+USUAL_OBJECTNESS = {"insect-yolo": 0.43, "insect-yolo+contrast": 0.43}
 
 #: So many regions of the usual objectness are added to every photo: a few regions tell little of it.
 USUAL_REGIONS = 10
@@ -339,7 +340,7 @@ def _decide(
     )
 
 
-def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int) -> np.ndarray:
+def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int, usual: float | None) -> np.ndarray:
     """Log odds of an insect before looking at a region, for each photo: lower where a photo is full of clutter.
 
     On a dirty card most regions are unlikely to be insects, and each of them by itself looks as good as one on a clean
@@ -352,6 +353,9 @@ def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int) -> np.n
     owner : ndarray, shape (n,), int
         Photo of each region.
     photos : int
+    usual : float or None
+        Mean objectness of the proposer's regions where there is as much clutter as usual, as `USUAL_OBJECTNESS` has it;
+        without it every photo has `PRIOR`.
 
     Returns
     -------
@@ -362,9 +366,11 @@ def photo_priors(objectness: np.ndarray, owner: np.ndarray, photos: int) -> np.n
     Saerens, Latinne, Decaestecker, Adjusting the Outputs of a Classifier to New a Priori Probabilities, 2002; one step
     of it, with the proposer's objectness as the outputs.
     """
-    total = np.bincount(owner, objectness.astype(np.float64), minlength=photos) + USUAL_REGIONS * USUAL_OBJECTNESS
+    if usual is None:
+        return np.full(photos, PRIOR)
+    total = np.bincount(owner, objectness.astype(np.float64), minlength=photos) + USUAL_REGIONS * usual
     mean = total / (np.bincount(owner, minlength=photos) + USUAL_REGIONS)
-    missing = logit(mean) - logit(USUAL_OBJECTNESS)
+    missing = logit(mean) - logit(usual)
     return PRIOR + np.minimum(missing, 0.0)
 
 

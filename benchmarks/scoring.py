@@ -26,7 +26,7 @@ from agri_clip.encoders.crops import extract_crops
 from agri_clip.matching import Boxes
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.merging import nms
-from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, combine, embed_prompts, photo_priors, score
+from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, USUAL_OBJECTNESS, combine, embed_prompts, photo_priors, score
 from benchmarks.intervals import ap50
 from benchmarks.labelled import TRAP_KINDS, LabelledSet, match, real_set, rendered_set
 from benchmarks.whole_way import PROMPT, Outcome, choose_threshold, counting_error
@@ -83,9 +83,10 @@ def joined_boxes(
 ) -> Boxes:
     """What is left of all photos when both probabilities are joined so, merged as the detector merges."""
     settings = detector.settings
+    usual = USUAL_OBJECTNESS.get(detector.proposer.name) if clutter else None
     parts = []
     for number, photo in enumerate(judged):
-        (own,) = photo_priors(photo.objectness, np.zeros(len(photo.boxes), np.intp), 1) if clutter else (PRIOR,)
+        (own,) = photo_priors(photo.objectness, np.zeros(len(photo.boxes), np.intp), 1, usual)
         insect = combine(photo.insect, photo.objectness, weight, own + prior - PRIOR)
         kept = nms(photo.boxes, insect, settings.merge_iou, metric="iou")
         kept = kept[nms(photo.boxes[kept], insect[kept], settings.merge_ios, metric="ios")]

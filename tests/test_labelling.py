@@ -34,7 +34,7 @@ def make_photo(rng: np.random.Generator, count: int, near: np.ndarray) -> tuple[
 def test_photos_together_give_what_each_gives_alone(seed: int, sentences: tuple[str, ...], relative: bool) -> None:
     rng = np.random.default_rng(seed)
     encoder = get_encoder("builtin")
-    labeller = Labeller(encoder, Maker("made", "1"), Settings(relative_length=relative))
+    labeller = Labeller(encoder, Maker("insect-yolo", "1"), Settings(relative_length=relative))
     prompts = PromptSet.of(*sentences)
     near = encoder.encode_texts([*sentences, "a speck of dirt"])
     records = [PhotoRecord(f"p{i}", 500, 500, mm_per_pixel=scale) for i, scale in enumerate(SCALES)]
@@ -55,6 +55,20 @@ def test_photos_together_give_what_each_gives_alone(seed: int, sentences: tuple[
         pd.testing.assert_frame_equal(together.to_pandas(), alone.to_pandas())
         np.testing.assert_array_equal(regions.boxes[kept], together.boxes)
         assert [o is None for o in together.outlines] == [o is None for o in alone.outlines]
+
+
+def test_clutter_is_looked_at_only_where_it_is_known_what_is_usual() -> None:
+    encoder, prompts = get_encoder("builtin"), PromptSet.of("an insect")
+    corners = np.stack([np.arange(60) * 100.0, np.zeros(60)], axis=1)
+    vectors = np.repeat(encoder.encode_texts(["an insect"]), 60, axis=0)
+    regions = Regions(np.concatenate([corners, corners + 40], axis=1), np.where(np.arange(60) == 0, 0.4, 0.05))
+    record, alone = PhotoRecord("dirty", 6100, 100), np.arange(1)
+    for name, changes in (("insect-yolo", True), ("insect-yolo+contrast", True), ("contrast", False)):
+        labeller = Labeller(encoder, Maker(name, "1"), Settings())
+        (clean,) = labeller.label(record, regions[alone], vectors[alone], prompts).insect
+        dirty = labeller.label(record, regions, vectors, prompts).insect.max()
+        assert (dirty < clean) == changes
+        assert (dirty == clean) != changes
 
 
 def test_largest_overlaps_leave_the_box_itself_out() -> None:

@@ -13,7 +13,6 @@ from agri_clip.prompts import Negative, PromptSet, Target
 from agri_clip.scoring import (
     LOOKS_WEIGHT,
     PRIOR,
-    USUAL_OBJECTNESS,
     USUAL_REGIONS,
     LabelVectors,
     combine,
@@ -317,13 +316,15 @@ def test_combining_is_the_mean_of_log_odds():
 def test_a_photo_full_of_clutter_has_a_lower_prior_and_no_photo_a_higher_one():
     clean, dirty = np.array([0.9, 0.8, 0.1]), np.concatenate([[0.9, 0.8], np.full(200, 0.1)])
     owner = np.repeat([0, 2], [len(clean), len(dirty)])
-    priors = photo_priors(np.concatenate([clean, dirty]), owner, 4)
-    mean = (dirty.sum() + USUAL_REGIONS * USUAL_OBJECTNESS) / (len(dirty) + USUAL_REGIONS)
-    assert priors[2] == pytest.approx(PRIOR + logit(mean) - logit(USUAL_OBJECTNESS))
+    both, usual = np.concatenate([clean, dirty]), 0.4
+    priors = photo_priors(both, owner, 4, usual)
+    mean = (dirty.sum() + USUAL_REGIONS * usual) / (len(dirty) + USUAL_REGIONS)
+    assert priors[2] == pytest.approx(PRIOR + logit(mean) - logit(usual))
     assert priors[2] < PRIOR - 0.3
     assert priors[[0, 1, 3]].tolist() == [PRIOR] * 3  # photos with little clutter, and without regions
-    (alone,) = photo_priors(dirty, np.zeros(len(dirty), int), 1)
+    (alone,) = photo_priors(dirty, np.zeros(len(dirty), int), 1, usual)
     assert alone == priors[2]
+    assert photo_priors(both, owner, 4, None).tolist() == [PRIOR] * 4  # a proposer of which nothing is known
 
 
 def test_priors_move_the_insect_and_leave_the_shares_of_labels():
