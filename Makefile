@@ -49,8 +49,11 @@ models: $(READY)
 		--start $(RUNS)/first/left-out --steps 3000
 	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/small --photos "$(PHOTOS)"
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/larger --photos "$(PHOTOS)" \
 		--start $(RUNS)/small/model --side 108 --size 96 --layers 1 2 4 3 --rate 0.0012 --steps 6000
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
+		--start $(RUNS)/larger/model --side 108 --size 96 --layers 1 2 4 3 --rate 0.0008 --steps 6000 \
+		--crops 120000 --seed 1
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
 	cp -R $(RUNS)/insect-yolo/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin

@@ -65,13 +65,14 @@ def builtin_values(measured: Record) -> dict[str, str]:
     figures = measured["encoders"]["models"]["builtin"]
     naming, blur = figures["naming"], figures["blur"]
     return {
-        **{name: _number(recipe[name]) for name in ("crops", "batch", "captioned", "seed")},
+        **{name: _number(recipe[name]) for name in ("batch", "captioned")},
+        "pools": " and ".join(_number(crops) for crops, _ in dict.fromkeys(map(_pool, runs))),
         "real_share": f"{100 * recipe['real_share']:.0f} %",
         **_of_any_model(record, BUILTIN),
         "minutes": str(round(sum(run["seconds"] for run in runs) / 60)),
         "size_px": str(recipe["size"]),
         "layers": "-".join(map(str, recipe["layers"])),
-        "runs": ", then ".join(f"{_number(r['recipe']['steps'])} steps at {r['recipe']['size']} pixels" for r in runs),
+        "runs": ", then ".join(map(_in_words, runs)),
         "samples": _number(sum(run["samples_seen"] for run in runs)),
         "real_backgrounds": _number(record["real_backgrounds"]),
         **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common", "common_views")},
@@ -86,6 +87,16 @@ def builtin_values(measured: Record) -> dict[str, str]:
 def _runs(record: Record) -> list[Record]:
     """A training record and those of the runs before it, the first of them first."""
     return [*(_runs(record["before"]) if "before" in record else ()), record]
+
+
+def _pool(run: Record) -> tuple[int, int]:
+    """How many crops were rendered for a run, and the seed that they were drawn from."""
+    return run["recipe"]["crops"], run["recipe"]["seed"]
+
+
+def _in_words(run: Record) -> str:
+    recipe = run["recipe"]
+    return f"{_number(recipe['steps'])} steps at {recipe['size']} pixels (seed {recipe['seed']})"
 
 
 def detector_values(measured: Record) -> dict[str, str]:
