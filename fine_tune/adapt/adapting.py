@@ -144,7 +144,9 @@ def task_of(samples: LabelledCrops, encoder: Encoder, prompts: PromptSet) -> tup
     _, photos = np.unique(samples.photos, return_inverse=True)
     words = Words(np.concatenate(texts), np.concatenate(owner), encoder.logit_scale, encoder.logit_bias)
     vectors = encoder.encode_images(samples.crops)
-    return Task(vectors, np.array([number[label] for label in samples.labels], np.int64), photos, words), labels
+    classes = np.array([number[label] for label in samples.labels], np.int64)
+    taught = np.array([label not in embedded.unknown_words for label in labels], bool)
+    return Task(vectors, classes, photos, words, taught), labels
 
 
 def adapt(

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
-from scipy.optimize import linear_sum_assignment
 from scipy.special import log_softmax
 
 from agri_clip.few_shot import blend
@@ -19,14 +18,12 @@ LEVEL = 0.02
 #: Standard deviations by which a single class must gain. It is judged on few crops, so it leans on the others.
 CLASS_NOISE = 1.0
 
-#: With one photo a class: chance by which the words agree as well with labels that mean nothing.
-AGREEMENT_LEVEL = 0.05
+#: With too few photos to hold any out: chance by which the words agree as well with labels that mean nothing. Chosen on
+#: six groups that are not measured on, asked by descriptions: of true labels 47 in 100 pass, of shuffled ones 22.
+AGREEMENT_LEVEL = 0.2
 
 #: Shuffles of labels behind that chance.
 SHUFFLES = 2000
-
-#: Words that sort crops this surely into the classes one to one, but under other names than the labels', are believed.
-SURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -129,27 +126,34 @@ def judge(task: Task, trial: Trial, weight: float, temperature: float, labels: t
 
 
 def judge_by_agreement(task: Task, labels: tuple[str, ...], seed: int) -> Verdict:
-    """Judge where photos are too few to prove a gain on held-out crops: labels are believed unless words refute them.
+    """Judge where photos are too few to prove a gain on held-out crops: labels are believed where the words agree.
 
-    Words that agree with the labels confirm them. Words that tell nothing about them leave them to be believed, for
-    examples are given where words fail. But words that sort the crops surely into the same classes under other names
-    say that the labels were mixed up.
+    Words that the encoder was taught agree where they fit the labels better than most shuffles of them do. Of labels in
+    words that it was never taught nothing can be said, and they are given because words fail: where there are no
+    others, they are believed.
     """
     words = log_softmax(task.words.logits(task.vectors), axis=1)
+    taught = np.ones(task.words.classes, bool) if task.taught is None else task.taught
+    classes = task.classes[taught[task.classes]]
+    known = words[taught[task.classes]]
+    asked = len(np.unique(classes)) > 1
     rng = np.random.default_rng(seed)
-    shuffled = [float(words[np.arange(len(words)), rng.permutation(task.classes)].mean()) for _ in range(SHUFFLES)]
-    own = float(words[np.arange(len(words)), task.classes].mean())
-    agree = float(np.mean(np.array(shuffled) >= own)) <= AGREEMENT_LEVEL
-    slots = task.classes[linear_sum_assignment(-words[:, task.classes])[1]]
-    sorted_surely = float(np.exp(words[np.arange(len(words)), slots]).mean()) >= SURE
-    used = np.full(task.words.classes, agree or not sorted_surely)
-    reason = (
-        "too few photos to prove a gain on held-out crops; words and labels agree"
-        if agree
-        else "too few photos to prove a gain on held-out crops; words tell these classes badly, so labels are believed"
-        if used.all()
-        else "words sort these crops surely into the same classes under other names; check the labels: words are kept"
+    rows = np.arange(len(classes))
+    shuffled = (
+        np.array([known[rows, rng.permutation(classes)].sum() for _ in range(SHUFFLES)]) if asked else np.zeros(1)
     )
+    own = known[rows, classes].sum() if asked else 0.0
+    # Sums in another order differ in their last digits. Of two or three labels even the best order is not that rare.
+    agree = bool((shuffled >= own - 1e-9).mean() <= AGREEMENT_LEVEL or own >= shuffled.max() - 1e-9)
+    used = np.full(task.words.classes, agree)
+    told = (
+        "words and labels agree"
+        if agree and asked
+        else "the encoder was not taught the labels' words, so labels are believed"
+        if agree
+        else "other orders of the labels fit the words as well; check the labels, or give more photos: words are kept"
+    )
+    reason = f"too few photos to prove a gain on held-out crops; {told}"
     nan = np.full(task.words.classes, np.nan)
     none = np.zeros(len(task.classes), bool)
     return Verdict(used, reason, np.nan, np.nan, _verdicts(task, words, words, none, nan, nan, used, labels), words)

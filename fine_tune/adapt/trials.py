@@ -40,12 +40,15 @@ class Task:
         Number of each crop's photo.
     words : Words
         Of k classes.
+    taught : ndarray, shape (k,), bool, optional
+        Classes whose words the encoder was taught; None where that is not known.
     """
 
     vectors: np.ndarray
     classes: np.ndarray
     photos: np.ndarray
     words: Words
+    taught: np.ndarray | None = None
 
     @property
     def weights(self) -> np.ndarray:

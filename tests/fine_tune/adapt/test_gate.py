@@ -51,12 +51,36 @@ def test_with_one_photo_a_class_labels_are_believed_where_words_tell_nothing() -
     assert climbed.method == "gda"
 
 
+def test_with_one_photo_a_class_labels_are_believed_where_words_agree() -> None:
+    climbed = climb(made_task(np.random.default_rng(3), 1, words_right=True), LABELS)
+    assert climbed.head is not None
+    assert "words and labels agree" in climbed.verdict.reason
+
+
 def test_with_one_photo_a_class_words_that_sort_the_crops_otherwise_are_kept() -> None:
     task = made_task(np.random.default_rng(3), 1, words_right=True)
     mixed_up = replace(task, classes=np.array([1, 2, 3, 0]))
+    for taught in (None, np.ones(4, bool), np.array([True, True, True, False])):
+        climbed = climb(replace(mixed_up, taught=taught), LABELS)
+        assert climbed.head is None
+        assert "check the labels" in climbed.verdict.reason
+
+
+def test_with_one_photo_a_class_words_that_were_never_taught_refute_nothing() -> None:
+    task = made_task(np.random.default_rng(3), 1, words_right=True)
+    mixed_up = replace(task, classes=np.array([1, 2, 3, 0]), taught=np.array([False, False, True, False]))
     climbed = climb(mixed_up, LABELS)
-    assert climbed.head is None
-    assert "check the labels" in climbed.verdict.reason
+    assert climbed.head is not None
+    assert "not taught" in climbed.verdict.reason
+
+
+def test_shuffled_labels_of_one_photo_a_class_seldom_pass() -> None:
+    passed = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        task = made_task(rng, 1, classes=6, words_right=True)
+        passed.append(climb(replace(task, classes=rng.permutation(task.classes)), tuple("abcdef")).head is not None)
+    assert np.mean(passed) < 0.35
 
 
 def test_crops_of_a_photo_are_never_on_both_sides() -> None:
