@@ -39,6 +39,8 @@ ASKED = (
     *("photo", "region", "x1", "y1", "x2", "y2", "objectness", "outline"),
     *("length_px", "overlap_iou", "overlap_ios", "vector"),
 )
+#: Threads that work out answers, each on a part of a season; more would only take more memory.
+MOST_THREADS = 4
 #: Columns of a region that searches show.
 SHOWN = ("photo", "region", "name", "trap", "day", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
 
@@ -120,7 +122,7 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
         return _answer(labeller, prompts, *part)
 
-    return map_ahead(answer, season.parts(where, ASKED), os.cpu_count() or 1)
+    return map_ahead(answer, season.parts(where, ASKED), min(os.cpu_count() or 1, MOST_THREADS))
 
 
 def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:
