@@ -22,8 +22,8 @@ def test_the_encoder_knows_every_english_name_of_the_catalogue() -> None:
 
 def test_a_word_that_no_caption_had_is_told() -> None:
     known = get_encoder("builtin").known_words
-    found = find_unknown_words(PromptSet.of("a zigzag insect"), known)
-    assert found["a zigzag insect"].words == ("zigzag",)
+    found = find_unknown_words(PromptSet.of("a frumious insect"), known)
+    assert found["a frumious insect"].words == ("frumious",)
 
 
 def test_models_are_safetensors_and_small() -> None:
