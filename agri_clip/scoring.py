@@ -56,13 +56,13 @@ __all__ = [
 ]
 
 #: Weight of objectness against the encoder in the probability of an insect (`combine`), chosen with the embedded models
-#: on 32 real training traps: AP50 is .857 with 0, .875 with 0.5, .874 with 0.6, .871 with 0.7, .844 with 1. Drawn
-#: photos have most at 0.6 and 0.7.
+#: on 32 real training traps: AP50 is .856 with 0, .875 with 0.5 and 0.6, .871 with 0.7, .844 with 1. Drawn photos have
+#: most at 0.6.
 OBJECTNESS_WEIGHT = 0.6
 
 #: Log odds of an insect before looking, where a proposer gives the region: the encoder takes insects and background
 #: for equally likely, but most regions on a dirty card are none. Chosen on the same traps: counted from one half on,
-#: 3 % too few are counted there (without it 10 % too many), with a precision of .84 (.79).
+#: 1 % too few are counted there (without it 12 % too many), with a precision of .84 (.78).
 PRIOR = -0.5
 
 #: Mean objectness of a proposer's regions on the photos that `PRIOR` was chosen on, by its name. Of others it is not
