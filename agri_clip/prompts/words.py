@@ -104,6 +104,11 @@ def _unknown_of(target: Target, stems: set[str]) -> UnknownWords:
     return UnknownWords(words, described=any(not _unknown_in([look], stems) for look in target.looks))
 
 
+def content_words(phrases: Iterable[str]) -> tuple[str, ...]:
+    """The words of phrases that an encoder must know, each once: all but the commonest small ones."""
+    return _unknown_in(phrases, set())
+
+
 def _unknown_in(phrases: Iterable[str], stems: set[str]) -> tuple[str, ...]:
     words = dict.fromkeys(word for phrase in phrases for word in _WORD.findall(_folded(phrase)))
     return tuple(

@@ -19,6 +19,7 @@ from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target, without_targets
 from agri_clip.prompts.matching import resolve
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
+from agri_clip.prompts.words import content_words
 from fine_tune.adapt.check import Findings, check_samples, crop_hashes
 from fine_tune.adapt.gate import can_hold_out
 from fine_tune.adapt.ladder import Climbed, Method, climb
@@ -28,6 +29,10 @@ from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 
 #: What crops said of the classes while they were held out: rows in the order of the card's `seen.crops`.
 HELD_OUT = "held_out.safetensors"
+
+#: A label is in words that the encoder was never taught where it never saw at least this share of them: "a mole
+#: cricket" without "mole", but not a sentence with one unknown word.
+UNTAUGHT = 1 / 3
 
 #: Rendered crops of each catalogued group on which it is measured what prompts outside the labelled classes lose.
 OTHER_CROPS = 4
@@ -145,7 +150,10 @@ def task_of(samples: LabelledCrops, encoder: Encoder, prompts: PromptSet) -> tup
     words = Words(np.concatenate(texts), np.concatenate(owner), encoder.logit_scale, encoder.logit_bias)
     vectors = encoder.encode_images(samples.crops)
     classes = np.array([number[label] for label in samples.labels], np.int64)
-    taught = np.array([label not in embedded.unknown_words for label in labels], bool)
+    taught = np.ones(len(labels), bool)
+    for i, target in enumerate(prompts.targets):
+        if unknown := embedded.unknown_words.get(target.name, ()):
+            taught[i] = len(unknown) < UNTAUGHT * len(content_words(target.phrases()))
     return Task(vectors, classes, photos, words, taught), labels
 
 

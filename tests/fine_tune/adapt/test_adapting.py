@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from made_vectors import COLOURS, ColourEncoder, coloured_crop, write_folders
 
+from agri_clip.encoders import get_encoder
 from agri_clip.encoders.adapted import load_adapted
 from agri_clip.label_vectors import embed_prompts
 from agri_clip.prompts import PromptSet
+from agri_clip.prompts.base import Target
+from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.scoring import score
-from fine_tune.adapt.adapting import adapt, choose_shots
+from fine_tune.adapt.adapting import adapt, choose_shots, task_of
 from fine_tune.adapt.calibrating import CHART, calibrate_encoder
 from fine_tune.adapt.prompt_tuning import tune_prompts
 from fine_tune.adapt.samples import LabelledCrops, read_samples
@@ -66,6 +69,16 @@ def test_shuffled_labels_leave_the_words(farm: LabelledCrops, tmp_path: Path) ->
     assert result.climbed.head is None
     assert load_adapted(str(tmp_path / "lie"), ColourEncoder()).head is None
     assert json.loads((tmp_path / "lie" / "adapted.json").read_text())["head"] is None
+
+
+def test_a_label_is_untaught_where_a_third_of_its_words_or_more_were_never_seen(farm: LabelledCrops) -> None:
+    sentences = {"a": "a snark insect", "b": "a small green insect with clear snarkish wings", "c": "a green insect"}
+    targets = tuple(Target(name=name, phrasings=(text,)) for name, text in sentences.items())
+    crops = LabelledCrops(farm.crops[:3], tuple(sentences), farm.photos[:3], farm.names[:3], "three crops")
+    with pytest.warns(UnknownWordWarning):
+        task, labels = task_of(crops, get_encoder("builtin"), PromptSet(targets=targets))
+    assert task.taught is not None
+    assert dict(zip(labels, task.taught.tolist(), strict=True)) == {"a": False, "b": True, "c": True}
 
 
 def test_one_seed_gives_the_same_files(farm: LabelledCrops, tmp_path: Path) -> None:
