@@ -11,9 +11,9 @@ CARD_CHROMA = 16.0
 
 
 def recolour(pixels: np.ndarray, colour: ArrayLike) -> np.ndarray:
-    """Give the card in a tile another colour: shading, print, dirt and insects stay, the card shows through the clear.
+    """Give a picture's card another colour: shading, print, dirt and insects stay, the card shows through the clear.
 
-    A pixel is card as far as its chroma is near the tile's median; what is card takes the new colour at its own
+    A pixel is card as far as its chroma is near the picture's median; what is card takes the new colour at its own
     lightness relative to the card's.
 
     Parameters

@@ -70,6 +70,7 @@ def _lab(colours: np.ndarray) -> np.ndarray:
 
 
 _SEEN = {**PALETTE, "dark red": (92.0, 22.0, 18.0), "dark blue": (30.0, 48.0, 92.0)}
+_SEEN_NAMES = tuple(_SEEN)
 _SEEN_LAB = _lab(np.array(list(_SEEN.values()), np.float32))
 _SEEN_BASIC = np.array([BASIC_COLOURS[name] for name in _SEEN])
 _COLOURED = {word for name in PALETTE for word in name.split()} - {"dark"} | {"golden", "red-brown"}
@@ -99,7 +100,7 @@ def seen_colours(layer: np.ndarray) -> tuple[str, ...]:
     covered = np.bincount(which, weights=counts)
     order = covered.argsort()[::-1]
     shown = [i for i in order if covered[i] >= _SEEN_SHARE * len(body)] or [order[0]]
-    return tuple(tuple(_SEEN)[names[np.where(which == i, counts, 0).argmax()]] for i in shown)
+    return tuple(_SEEN_NAMES[names[np.where(which == i, counts, 0).argmax()]] for i in shown)
 
 
 def draw_insect(

@@ -135,16 +135,14 @@ RED, WHITE, BLACK, PALE_GREY = (190, 38, 32), (242, 240, 234), (30, 28, 28), (19
         (_painted(((184, 70, 66), 0.2, 1.0), ((80, 30, 20), 0.8, 1.0)), ("dark red",)),
         (_painted((tuple(int(v * 0.92) for v in WHITE), 1.0, 1.0)), ("white",)),
         (_painted((tuple(int(v * 0.92) for v in PALE_GREY), 1.0, 1.0)), ("pale grey",)),
-        (_painted(*[((v, v, v), 0.2, 1.0) for v in (29, 85, 190, 130, 240)]), ("grey",)),
+        (_painted(*[((v, v, v), 0.2, 1.0) for v in (29, 85, 190, 130, 240)]), ("dark grey",)),
     ],
 )
 def test_colours_are_those_that_most_of_the_body_shows(layer: np.ndarray, seen: tuple[str, ...]) -> None:
-    shown = seen_colours(layer)
-    assert len(shown) == len(seen)
-    assert all(BASIC_COLOURS[a] == BASIC_COLOURS[b] for a, b in zip(shown, seen, strict=True))
+    assert seen_colours(layer) == seen
 
 
-def test_a_green_body_that_glue_has_darkened_is_no_longer_called_light() -> None:
+def test_a_green_body_is_called_green_until_glue_has_darkened_it() -> None:
     crops = [render_crop(np.random.default_rng([4, seed]), "aphid", 32) for seed in range(150)]
     own = [a for a in (c.attributes for c in crops) if a.body_colours[0] in ("green", "light green", "dark green")]
     assert len(own) > 20
