@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
@@ -15,7 +15,7 @@ from agri_clip.encoders import Encoder
 from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
-from agri_clip.regions.merging import best_first, nms
+from agri_clip.regions.merging import Metric, best_first, nms
 from agri_clip.scoring import (
     INSECT_THRESHOLD,
     THRESHOLD,
@@ -86,7 +86,7 @@ class Labeller:
         prompts: PromptSet,
         *,
         lengths: np.ndarray | None = None,
-        crowded: np.ndarray | None = None,
+        crowded: Mapping[Metric, np.ndarray] | None = None,
     ) -> tuple[Detections, np.ndarray]:
         """As `label`, for many photos at once; each gives what it would give by itself.
 
@@ -102,7 +102,7 @@ class Labeller:
         prompts : PromptSet
         lengths : ndarray, shape (n,), float32, optional
             Where they are known already, `long_sides` of the regions.
-        crowded : ndarray, shape (n,), bool, optional
+        crowded : mapping of "iou" and "ios" to ndarray, shape (n,), bool, optional
             False for regions that overlap no other of their photo by more than the settings let two stand.
 
         Returns
@@ -155,7 +155,8 @@ class Labeller:
         lengths = long_sides(regions)
         lengths_mm = lengths * record.mm_per_pixel if record.mm_per_pixel else None
         priors = photo_priors(regions.objectness, np.zeros(len(regions), np.intp), 1, self._usual)
-        return self._score(regions.objectness, np.repeat(priors, len(regions)), lengths, lengths_mm, vectors, prompts)
+        given = regions.objectness, np.repeat(priors, len(regions)), lengths, lengths_mm, vectors
+        return self._score(*given, self.embed(prompts))
 
     def _score(
         self,
@@ -164,9 +165,8 @@ class Labeller:
         lengths_px: np.ndarray | None,
         lengths_mm: np.ndarray | None,
         vectors: np.ndarray,
-        prompts: PromptSet,
+        embedded: LabelVectors,
     ) -> Scores:
-        embedded = self.embed(prompts)
         threshold, insect_threshold = self._limits(embedded)
         return score(
             vectors,
@@ -199,23 +199,24 @@ class Labeller:
             **{name: np.zeros(len(owner), np.float32) for name in ("score", "insect", "margin")},
         }
         scaled = np.array([bool(record.mm_per_pixel) for record in records], bool)
-        known = self.embed(prompts).lengths_mm
-        known = known[~np.isnan(known).any(axis=1)]
+        embedded = self.embed(prompts)
+        known = embedded.lengths_mm[~np.isnan(embedded.lengths_mm).any(axis=1)]
         # Without two different ranges, lengths of one photo say nothing of each other.
         relative = self.settings.relative_length and len(np.unique(known, axis=0)) > 1
         evidence = np.where(scaled & bool(len(known)), "scale", "none").astype(object)
         priors = photo_priors(objectness, owner, len(records), self._usual)[owner]
         ends = np.searchsorted(owner, np.arange(len(records) + 1))
         alone = np.flatnonzero(~scaled & relative)
-        together = np.flatnonzero(~np.isin(owner, alone))
-        parts: list[tuple[np.ndarray, int | None, np.ndarray | None]] = []
-        for first in range(0, len(together), BLOCK):
-            block = together[first : first + BLOCK]
+        together = np.flatnonzero(~np.isin(owner, alone)) if len(alone) else None
+        parts: list[tuple[np.ndarray | slice, int | None, np.ndarray | None]] = []
+        for first in range(0, len(owner) if together is None else len(together), BLOCK):
+            # Slices where it can be: they copy no vectors.
+            block = slice(first, first + BLOCK) if together is None else together[first : first + BLOCK]
             parts.append((block, None, lengths_mm[block] if scaled.any() else None))
-        parts += [(np.arange(ends[i], ends[i + 1]), int(i), None) for i in alone]
+        parts += [(slice(ends[i], ends[i + 1]), int(i), None) for i in alone]
         for rows, photo, millimetres in parts:
             pixels = None if photo is None else lengths[rows]
-            scores = self._score(objectness[rows], priors[rows], pixels, millimetres, vectors[rows], prompts)
+            scores = self._score(objectness[rows], priors[rows], pixels, millimetres, vectors[rows], embedded)
             for name, column in columns.items():
                 column[rows] = getattr(scores, name)
             if photo is not None:
@@ -286,19 +287,19 @@ class Labeller:
         owner: np.ndarray,
         status: np.ndarray,
         insect: np.ndarray,
-        crowded: np.ndarray | None,
+        crowded: Mapping[Metric, np.ndarray] | None,
     ) -> np.ndarray:
         """Indices of the regions kept, photo by photo and best first: found labels, other insects, background."""
         order = np.where(status == FOUND, 2.0, np.where(status == BACKGROUND, 0.0, 1.0)) + insect
-        # Each photo on a place of its own, so that regions of different photos never overlap.
-        apart = boxes.astype(np.float64)
-        apart[:, [0, 2]] += owner[:, None] * PHOTO_STEP
-        rivals = np.arange(len(boxes)) if crowded is None else np.flatnonzero(crowded)
-        left = rivals[nms(apart[rivals], order[rivals], self.settings.merge_iou, metric="iou")]
-        left = left[nms(apart[left], order[left], self.settings.merge_ios, metric="ios")]
         kept = np.ones(len(boxes), bool)
-        kept[rivals] = False
-        kept[left] = True
+        most: dict[Metric, float] = {"iou": self.settings.merge_iou, "ios": self.settings.merge_ios}
+        for metric, threshold in most.items():
+            rivals = np.flatnonzero(kept if crowded is None else kept & crowded[metric])
+            # Each photo on a place of its own, so that regions of different photos never overlap.
+            apart = boxes[rivals].astype(np.float64)
+            apart[:, [0, 2]] += owner[rivals, None] * PHOTO_STEP
+            kept[rivals] = False
+            kept[rivals[nms(apart, order[rivals], threshold, metric)]] = True
         ranked = best_first(boxes, order, owner)
         return ranked[kept[ranked]]
 

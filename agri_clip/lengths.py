@@ -44,11 +44,12 @@ def length_likelihood(lengths_mm: np.ndarray, ranges_mm: np.ndarray) -> np.ndarr
     -------
     ndarray, shape (n, k), float64
     """
-    lengths = np.log(np.maximum(np.asarray(lengths_mm, np.float64), 1e-6))[:, None]
-    shortest, longest = np.log(np.asarray(ranges_mm, np.float64)).T
+    lengths = np.log(np.maximum(np.asarray(lengths_mm, np.float64), 1e-6))
+    shortest, longest = np.log(np.asarray(ranges_mm, np.float64)).T[..., None]
+    # Ranges first, as in the logits that this is multiplied with: the numbers of one label lie side by side.
     outside = np.maximum((shortest - lengths) / SHORTER, (lengths - longest) / LONGER)
     fit = np.maximum(np.exp(-0.5 * np.maximum(outside, 0) ** 2), LEAST_LIKELIHOOD)
-    return np.where(np.isnan(fit), 1.0, fit)
+    return np.where(np.isnan(fit), 1.0, fit).T
 
 
 def relative_likelihood(

@@ -184,17 +184,21 @@ def score(
     by_name = sorted(range(len(prompts.labels)), key=prompts.labels.__getitem__)
     negative_order = sorted(range(len(prompts.negatives)), key=prompts.negatives.__getitem__)
     rows = [*by_name, *(len(by_name) + i for i in negative_order)]
-    logits = _logits(vectors, np.concatenate([prompts.vectors, prompts.others]), prompts)
-    asked = _with_examples(vectors, logits[:, : len(rows)], prompts)[:, rows] / temperature
-    other_logits = logits[:, len(rows) :] / temperature
+    logits = _logits(vectors, np.concatenate([prompts.vectors[rows], prompts.others]), prompts)
+    labels, negatives, others = np.split(logits, [len(by_name), len(rows)], axis=1)
+    if prompts.examples is not None:
+        label_shifts, negative_shifts = prompts.examples.shifts(vectors)
+        labels += label_shifts[:, by_name]
+        negatives += negative_shifts[:, None]
+    logits /= temperature
     judge = _judge_together if prompts.activation == "softmax" else _judge_apart
-    judgement = judge(asked[:, : len(by_name)], other_logits, asked[:, len(by_name) :])
-    joined = _join(judgement, objectness, priors)
-    likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], joined)
+    judgement = judge(labels, others, negatives)
+    known = objectness, priors
+    likelihood, length = _length_evidence(lengths_mm, lengths_px, prompts.lengths_mm[by_name], judgement, known)
     if likelihood is not None:
         weigh = _weigh_together if prompts.activation == "softmax" else _weigh_apart
-        joined = _join(weigh(judgement, likelihood), objectness, priors)
-    labels, other, negatives, insect = joined
+        judgement = weigh(judgement, likelihood)
+    labels, other, negatives, insect = _join(judgement, *known)
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
     orders = np.array(by_name), np.array(negative_order)
     return replace(_decide(labels, other, negatives, insect, needed, orders), length=length)
@@ -205,17 +209,12 @@ Judgement = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def _logits(vectors: np.ndarray, texts: np.ndarray, prompts: LabelVectors) -> np.ndarray:
-    cosines = np.round(vectors.astype(np.float64) @ texts.astype(np.float64).T, COSINE_DECIMALS)
-    return prompts.logit_scale * cosines + prompts.logit_bias
-
-
-def _with_examples(vectors: np.ndarray, logits: np.ndarray, prompts: LabelVectors) -> np.ndarray:
-    """Logits of labels and negatives, (n, labels + negatives), with what examples add to them."""
-    if prompts.examples is None:
-        return logits
-    labels, negatives = prompts.examples.shifts(vectors)
-    count = len(prompts.labels)
-    return np.concatenate([logits[:, :count] + labels, logits[:, count:] + negatives[:, None]], axis=1)
+    # Texts first, so that the numbers of one text lie side by side: the product and all that follows is quicker so.
+    logits = texts.astype(np.float64) @ vectors.astype(np.float64).T
+    np.round(logits, COSINE_DECIMALS, out=logits)
+    logits *= prompts.logit_scale
+    logits += prompts.logit_bias
+    return logits.T
 
 
 def _evidence(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,7 +230,8 @@ def _evidence(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if logits.shape[1] == 0:
         return np.full(len(logits), -np.inf), logits
     highest = logits.max(axis=1)
-    powers = np.exp(logits - highest[:, None])
+    powers = logits - highest[:, None]
+    np.exp(powers, out=powers)
     total = powers.sum(axis=1)
     powers /= total[:, None]
     return highest + np.log(total / logits.shape[1]), powers
@@ -288,19 +288,24 @@ def _join(judgement: Judgement, objectness: np.ndarray | None, priors: np.ndarra
 
 
 def _length_evidence(
-    lengths_mm: np.ndarray | None, lengths_px: np.ndarray | None, ranges_mm: np.ndarray, plain: Judgement
+    lengths_mm: np.ndarray | None,
+    lengths_px: np.ndarray | None,
+    ranges_mm: np.ndarray,
+    judgement: Judgement,
+    known: tuple[np.ndarray | None, np.ndarray | float],
 ) -> tuple[np.ndarray | None, LengthEvidence]:
     """Likelihood of the lengths, shape (n, labels), and which it is; None where length is no evidence."""
-    labels, other, _, insect = plain
+    regions = len(judgement[0])
     for lengths in (lengths_mm, lengths_px):
-        if lengths is not None and np.shape(lengths) != insect.shape:
-            raise ValueError(f"{np.shape(lengths)} lengths for {len(insect)} regions")
+        if lengths is not None and np.shape(lengths) != (regions,):
+            raise ValueError(f"{np.shape(lengths)} lengths for {regions} regions")
     if np.isnan(ranges_mm).any(axis=1).all():
         return None, "none"
     if lengths_mm is not None:
         return length_likelihood(lengths_mm, ranges_mm), "scale"
     if lengths_px is None:
         return None, "none"
+    labels, other, _, insect = _join(judgement, *known)
     shares = labels / np.maximum(labels.sum(axis=1) + other, 1e-12)[:, None]
     relative = relative_likelihood(np.asarray(lengths_px, np.float64), ranges_mm, shares, insect)
     return relative, "none" if relative is None else "relative"

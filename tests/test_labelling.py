@@ -12,7 +12,7 @@ from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.encoders import get_encoder
 from agri_clip.labelling import Labeller
 from agri_clip.regions.base import Regions
-from agri_clip.regions.merging import largest_overlaps
+from agri_clip.regions.merging import Metric, largest_overlaps
 from agri_clip.settings import Settings
 
 SCALES = (0.05, None, 0.02, None, None)
@@ -44,10 +44,11 @@ def test_photos_together_give_what_each_gives_alone(seed: int, sentences: tuple[
     )
     regions = Regions.concat([part[0] for part in parts])
     counts = [len(part[0]) for part in parts]
-    crowded = np.concatenate(
-        [(largest_overlaps(p.boxes) > 0.4) | (largest_overlaps(p.boxes, "ios") > 0.5) for p, _ in parts]
-    )
-    assert 0 < crowded.sum() < len(crowded)
+    crowded: dict[Metric, np.ndarray] = {
+        "iou": np.concatenate([largest_overlaps(part.boxes, "iou") > 0.4 for part, _ in parts]),
+        "ios": np.concatenate([largest_overlaps(part.boxes, "ios") > 0.5 for part, _ in parts]),
+    }
+    assert 0 < crowded["iou"].sum() < crowded["ios"].sum() < len(regions)
     for known in (None, crowded):
         together, kept = labeller.label_photos(
             records, counts, regions, np.concatenate([part[1] for part in parts]), prompts, crowded=known

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
@@ -33,6 +34,7 @@ from agri_clip.prompts.base import Target
 from agri_clip.prompts.catalogue import load_catalogue
 from agri_clip.prompts.matching import words_of
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
+from agri_clip.regions.merging import Metric
 
 #: Columns of a region that a prompt set is asked with.
 ASKED = (
@@ -122,15 +124,18 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
         return _answer(labeller, prompts, *part)
 
-    return map_ahead(answer, season.parts(where, ASKED), min(os.cpu_count() or 1, MOST_THREADS))
+    # Parts are worked out side by side; a product that takes all cores as well would only wait for the others.
+    with threadpool_limits(1, user_api="blas"):
+        yield from map_ahead(answer, season.parts(where, ASKED), min(os.cpu_count() or 1, MOST_THREADS))
 
 
 def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:
     """What a prompt set finds in one part of a season."""
     settings = labeller.settings
-    crowded = (regions["overlap_iou"].to_numpy() > settings.merge_iou) | (
-        regions["overlap_ios"].to_numpy() > settings.merge_ios
-    )
+    crowded: dict[Metric, np.ndarray] = {
+        "iou": regions["overlap_iou"].to_numpy() > settings.merge_iou,
+        "ios": regions["overlap_ios"].to_numpy() > settings.merge_ios,
+    }
     counts = np.bincount(_places(rows, regions), minlength=len(rows))
     detections, kept = labeller.label_photos(
         [record_of(row) for row in rows],

@@ -19,17 +19,9 @@ from typing import Any
 import filelock
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from agri_clip.archive.schema import (
-    DONE,
-    PHOTOS,
-    RUNS,
-    SourceFile,
-    photo_row,
-    region_rows,
-    regions_schema,
-)
+from agri_clip.archive.parts import PART, read_parts
+from agri_clip.archive.schema import PHOTOS, RUNS, SourceFile, photo_row, region_rows, regions_schema
 from agri_clip.archive.store import Archive, explained, read
 from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
@@ -44,9 +36,6 @@ from agri_clip.thresholds import ProposedBy
 
 #: Settings that change which regions there are and what their vectors look like; the others belong to a question.
 LASTING = ("context", "views", "card", "card_size_mm", "mm_per_pixel")
-
-#: Regions that are read together; with vectors of 512 numbers about 40 MB.
-PART = 40_000
 
 #: How long a version of a table is kept for those who read while a batch is writing.
 KEPT = timedelta(hours=1)
@@ -324,10 +313,7 @@ class Season:
         regions = self.archive.table(self.regions_name)
         wanted = columns or [name for name in regions.schema.names if name != "thumbnail"]
         photos = [row for row in self.photo_rows(where) if row["same_as"] is None]
-        for part in _in_parts(photos, most):
-            numbers = [row["photo"] for row in part if row["status"] == DONE and row["regions"]]
-            found = read(regions, self.archive.place, where=_among(numbers), columns=wanted)
-            yield part, _in_order(found, numbers)
+        return read_parts(regions, self.archive.place, photos, wanted, most)
 
     def read_photo(self, record: PhotoRecord) -> Photo:
         """The photo of a record, read from its file as it was when its regions were found.
@@ -389,36 +375,3 @@ def _refuse_changes(place: str, before: Mapping[str, Any], now: Mapping[str, Any
             f"{place}: was filled with other settings, and results would be mixed: {'; '.join(changed)}. Give the "
             "former settings, or another --archive"
         )
-
-
-def _in_order(regions: pa.Table, photos: Sequence[int]) -> pa.Table:
-    """The regions of these photos, sorted by photo and region; vectors are moved only where they stand otherwise."""
-    wanted = pc.is_in(regions["photo"], pa.array(photos, pa.int64()))
-    if not pc.all(wanted).as_py():
-        regions = regions.filter(wanted)
-    keys = regions.select(["photo", "region"])
-    order = pc.sort_indices(keys, [("photo", "ascending"), ("region", "ascending")]).to_numpy()
-    return regions if np.array_equal(order, np.arange(len(order))) else regions.take(order)
-
-
-def _in_parts(photos: Sequence[dict[str, Any]], most: int) -> Iterator[list[dict[str, Any]]]:
-    part: list[dict[str, Any]] = []
-    total = 0
-    for row in photos:
-        if part and total + row["regions"] > most:
-            yield part
-            part, total = [], 0
-        part.append(row)
-        total += row["regions"]
-    if part:
-        yield part
-
-
-def _among(numbers: Sequence[int]) -> str:
-    """A condition that holds for regions of these photos, and is quick: a range where they follow each other."""
-    if not numbers:
-        return "false"
-    first, last = min(numbers), max(numbers)
-    if last - first < 2 * len(numbers):
-        return f"photo >= {first} AND photo <= {last}"
-    return f"photo IN ({', '.join(map(str, numbers))})"

@@ -17,6 +17,13 @@ from agri_clip.labelling import program_version
 #: What the table that names the format holds.
 KIND = "agri_clip archive"
 
+#: Rows that are taken from a table at once while all of it is read. Larger pieces of memory go back to the system after
+#: each use, and to be given them again takes longer than to fill them.
+BATCH = 8192
+
+#: Rows that are asked for together: LanceDB reads up to 2 GB ahead of what is taken, so that this bounds the memory.
+WINDOW = 8 * BATCH
+
 #: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
 #: when it is done again after a kill in its middle.
 MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {}
@@ -133,6 +140,14 @@ def read(table: Any, place: str, *, where: str | None = None, columns: Sequence[
     if columns is not None:
         query = query.select(list(columns))
     return run_query(query, table, place, where)
+
+
+def read_batches(table: Any, place: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """All rows of a table, at most `BATCH` of them at a time, in its order; arguments and errors as for `read`."""
+    with explained(place):
+        for first in range(0, table.count_rows(), WINDOW):
+            query = table.search().select(list(columns)).offset(first).limit(WINDOW)
+            yield from query.to_batches(batch_size=BATCH)
 
 
 def run_query(query: Any, table: Any, place: str, where: str | None) -> pa.Table:

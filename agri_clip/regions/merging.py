@@ -67,9 +67,9 @@ def overlapping_pairs(
     overlap : ndarray, shape (k,), float64
     """
     a, b = _checked(a), _checked(b)
-    tree = shapely.STRtree(shapely.box(*b.T))
+    outlines, tree = shapely.box(*a.T), shapely.STRtree(shapely.box(*b.T))
     parts = [
-        _pairs_in_tree(a, np.arange(at, min(at + BLOCK, len(a))), tree, b, above, metric)
+        _pairs_in_tree(a, outlines, np.arange(at, min(at + BLOCK, len(a))), tree, b, above, metric)
         for at in range(0, len(a), BLOCK)
     ]
     if not parts:
@@ -280,10 +280,19 @@ def _overlap(a: np.ndarray, b: np.ndarray, metric: Metric) -> np.ndarray:
 
 
 def _pairs_in_tree(
-    boxes: np.ndarray, rows: np.ndarray, tree: shapely.STRtree, others: np.ndarray, above: float, metric: Metric
+    boxes: np.ndarray,
+    outlines: np.ndarray,
+    rows: np.ndarray,
+    tree: shapely.STRtree,
+    others: np.ndarray,
+    above: float,
+    metric: Metric,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pairs (row of `boxes`, row of `others`, overlap) with overlap above `above`; `tree` holds `others`."""
-    near, other = tree.query(shapely.box(*boxes[rows].T))
+    """Pairs (row of `boxes`, row of `others`, overlap) with overlap above `above`; `tree` holds `others`.
+
+    `outlines` are the `boxes` as shapely has them; making them takes as long as looking them up.
+    """
+    near, other = tree.query(outlines[rows])
     row = rows[near]
     overlap = _overlap(boxes[row], others[other], metric)
     keep = overlap > above
@@ -301,7 +310,8 @@ def _greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, metric: Met
         raise ValueError(f"{len(boxes)} boxes need as many finite scores, got {len(scores)}")
     order = best_first(boxes, scores)
     ranked = boxes[order]
-    tree = shapely.STRtree(shapely.box(*ranked.T))
+    outlines = shapely.box(*ranked.T)
+    tree = shapely.STRtree(outlines)
     free = np.ones(len(ranked), bool)  # neither kept nor taken yet
     owner = np.arange(len(ranked))  # by rank
     start = 0
@@ -311,8 +321,8 @@ def _greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, metric: Met
             start += 4 * BLOCK
             continue
         free[block] = False
-        kept = _settle_block(ranked, block, owner, threshold, metric)
-        keeper, taken, _ = _pairs_in_tree(ranked, kept, tree, ranked, threshold, metric)
+        kept = _settle_block(ranked, outlines, block, owner, threshold, metric)
+        keeper, taken, _ = _pairs_in_tree(ranked, outlines, kept, tree, ranked, threshold, metric)
         open_ = free[taken]
         owner[taken[open_]] = len(ranked)
         np.minimum.at(owner, taken[open_], keeper[open_])
@@ -324,20 +334,23 @@ def _greedy(boxes: np.ndarray, scores: np.ndarray, threshold: float, metric: Met
 
 
 def _settle_block(
-    ranked: np.ndarray, block: np.ndarray, owner: np.ndarray, threshold: float, metric: Metric
+    ranked: np.ndarray, outlines: np.ndarray, block: np.ndarray, owner: np.ndarray, threshold: float, metric: Metric
 ) -> np.ndarray:
     """Greedy suppression inside one block of ranks; writes `owner`, returns the ranks kept."""
-    takes = _overlap(ranked[block][:, None], ranked[block][None], metric) > threshold
+    boxes, tree = ranked[block], shapely.STRtree(outlines[block])
+    one, other, _ = _pairs_in_tree(boxes, outlines[block], np.arange(len(block)), tree, boxes, threshold, metric)
+    later = one < other
+    order = np.argsort(one[later], kind="stable")
+    one, other = one[later][order], other[later][order]
     left = np.ones(len(block), bool)
-    kept = []
-    for i in range(len(block)):
-        if left[i]:
-            kept.append(block[i])
-            taken = takes[i] & left
-            taken[: i + 1] = False
-            owner[block[taken]] = block[i]
-            left &= ~taken
-    return np.array(kept)
+    keepers, starts = np.unique(one, return_index=True)
+    bounds = [*starts.tolist(), len(one)]
+    for keeper, first, last in zip(keepers.tolist(), bounds, bounds[1:], strict=False):
+        if left[keeper]:
+            taken = other[first:last][left[other[first:last]]]
+            owner[block[taken]] = block[keeper]
+            left[taken] = False
+    return block[left]
 
 
 def join_outlines(outlines: list[np.ndarray | None]) -> np.ndarray | None:
