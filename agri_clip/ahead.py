@@ -67,12 +67,19 @@ class Ahead(Generic[Item]):
         self._thread.join()
 
 
-def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+def map_ahead(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    begin: Callable[[], object] | None = None,
+) -> Iterator[Result]:
     """Results of a function for each item, in order, worked out by so many threads; items are taken as room is made.
 
-    At most one item more than there are threads is under way, so that memory stays flat.
+    At most one item more than there are threads is under way, so that memory stays flat. Each thread first calls
+    `begin`.
     """
-    with ThreadPoolExecutor(threads) as pool:
+    pool = ThreadPoolExecutor(threads, initializer=begin)
+    try:
         waiting: deque[Future[Result]] = deque()
         for item in items:
             waiting.append(pool.submit(function, item))
@@ -80,3 +87,5 @@ def map_ahead(function: Callable[[Item], Result], items: Iterable[Item], threads
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -42,3 +42,23 @@ def test_an_error_comes_where_its_result_would() -> None:
     assert [next(results), next(results)] == [2, 3]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+def test_each_thread_begins_with_what_it_is_told() -> None:
+    begun: list[str] = []
+    results = map_ahead(
+        lambda _: threading.current_thread().name in begun,
+        range(20),
+        2,
+        lambda: begun.append(threading.current_thread().name),
+    )
+    assert all(results)
+    assert 1 <= len(begun) <= 2
+
+
+def test_whoever_stops_taking_results_leaves_no_thread_behind() -> None:
+    before = threading.active_count()
+    results = map_ahead(str, range(50), 3)
+    assert next(results) == "0"
+    results.close()
+    assert threading.active_count() == before

@@ -46,6 +46,7 @@ class AdaptedEncoder:
     vectors_fingerprint : str
         The base's: vectors of both can be compared, so an archive that the base filled answers to this one too.
     known_words : frozenset of str or None
+    concurrent : bool
         The base's.
     """
 
@@ -56,6 +57,7 @@ class AdaptedEncoder:
         self.fingerprint = fingerprint
         self.vectors_fingerprint = vectors_fingerprint_of(base)
         self.known_words = known_words_of(base)
+        self.concurrent = bool(getattr(base, "concurrent", False))
         self.dim, self.activation = base.dim, base.activation
         self.logit_scale, self.logit_bias = base.logit_scale, base.logit_bias
 

@@ -38,7 +38,8 @@ class Encoder(Protocol):
         What is added to it (0 for softmax models).
 
     An encoder may also have `known_words`, `head`, `calibration` and `vectors_fingerprint`; ask for them with the
-    functions below.
+    functions below. One that several threads may ask at once, and that then gets through more crops than with one, may
+    say so by ``concurrent = True``; a batch asks for it.
     """
 
     name: str

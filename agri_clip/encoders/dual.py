@@ -64,6 +64,11 @@ class DualEncoder(ABC):
         self.batch_size = batch_size or (CPU_BATCH if self.device.type == "cpu" else GPU_BATCH)
         self._texts: dict[str, np.ndarray] = {}
 
+    @property
+    def concurrent(self) -> bool:
+        """As `agri_clip.encoders.base.Encoder` says."""
+        return self.device.type == "cpu"
+
     @abstractmethod
     def _image_features(self, crops: Sequence[np.ndarray]) -> torch.Tensor:
         """Raw image features of one batch, shape (n, dim)."""

@@ -90,7 +90,8 @@ class Proposer(Protocol):
     """Says where something is. `name` is the string that picks it; `version` changes when its output may.
 
     One whose objectness is a fitted probability may say so by an attribute ``calibrated = True``; a union of proposers
-    asks for it (see `agri_clip.regions.union`).
+    asks for it (see `agri_clip.regions.union`). One that several threads may ask at once, and that then gets through
+    more photos than with one, may say so by ``concurrent = True``; a batch asks for it.
     """
 
     name: str

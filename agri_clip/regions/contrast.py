@@ -122,6 +122,7 @@ class ContrastProposer:
     name = "contrast"
     version = "2"
     calibrated = True
+    concurrent = True
 
     def __init__(
         self,

@@ -40,8 +40,8 @@ class UnionProposer:
     ----------
     name, version : str
         The parts' own, joined by ``"+"``; the version holds the setting too.
-    calibrated : bool
-        Whether every part's objectness is a probability.
+    calibrated, concurrent : bool
+        Whether every part is.
 
     Raises
     ------
@@ -59,6 +59,7 @@ class UnionProposer:
         self.name = JOINT.join(part.name for part in parts)
         self.version = f" {JOINT} ".join(f"{part.name} {part.version}" for part in parts) + f" iou={iou}"
         self.calibrated = all(_is_calibrated(part) for part in parts)
+        self.concurrent = all(getattr(part, "concurrent", False) for part in parts)
 
     def propose(self, photo: Photo) -> Regions:
         """Regions of one photo, best objectness first, with the notes of every part."""

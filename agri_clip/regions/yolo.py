@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,6 +37,10 @@ MAX_CANDIDATES = 30_000
 SAFE_IMGSZ = 1208
 # Views of a slice by their number: the factors of x and y, -1 where mirrored.
 VIEWS = {1: ((1, 1),), 2: ((1, 1), (-1, 1)), 4: ((1, 1), (-1, 1), (1, -1), (-1, -1))}
+
+
+# Loading changes ultralytics and torch for its time.
+_LOADING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,8 @@ class YoloProposer:
     ----------
     name, version : str
         As `Proposer` asks: the version holds ultralytics' version, the hash of the weights, and the settings.
-    calibrated : bool
-        Whether its objectness is a fitted probability.
+    calibrated, concurrent : bool
+        As `Proposer` says. Threads that ask it at once each have a network of their own: ultralytics' keep state.
 
     Raises
     ------
@@ -145,7 +151,7 @@ class YoloProposer:
         self.device = device
         self.settings = _settings_for(self.path, settings)
         self.calibrated = self.settings.calibration != YoloSettings().calibration
-        self._model: Any = None
+        self._idle: list[Any] = []
         chosen = " ".join(f"{key}={value}" for key, value in asdict(self.settings).items())
         self.version = f"ultralytics {version('ultralytics')} weights {fingerprint(self.path)} {chosen}"
 
@@ -155,18 +161,22 @@ class YoloProposer:
 
     def propose_pixels(self, pixels: np.ndarray) -> Regions:
         """As `propose`, for pixels (h, w, 3) uint8 RGB."""
-        if self._model is None:
-            self._model = self._load()
-        parts = [self._propose_at(pixels, scale) for scale in self.settings.scales]
+        with self._network() as model:
+            parts = [self._propose_at(pixels, scale, model) for scale in self.settings.scales]
         return merge_regions(Regions.concat(parts), threshold=self.settings.iou) if len(parts) > 1 else parts[0]
 
-    def _propose_at(self, pixels: np.ndarray, scale: float) -> Regions:
+    @property
+    def concurrent(self) -> bool:
+        """As `Proposer` says."""
+        return choose_device(self.device).type == "cpu"
+
+    def _propose_at(self, pixels: np.ndarray, scale: float, model: Any) -> Regions:
         """Regions of the photo read at one scale, in photo pixels; below scale 1 only those longer than `overlap`."""
         settings = self.settings
         size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
         found = propose_in_tiles(
             cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels,
-            self._propose_tile,
+            partial(self._propose_tile, model=model),
             tile=settings.tile or max(size),
             overlap=settings.overlap if settings.tile else 0,
             threshold=settings.iou,
@@ -177,33 +187,53 @@ class YoloProposer:
         return found[np.ptp(found.boxes.reshape(-1, 2, 2), axis=1).max(axis=1) > settings.overlap]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_model": None}  # workers load the network for themselves
+        return {**self.__dict__, "_idle": []}  # workers load the network for themselves
 
-    def _load(self) -> Any:
-        model = load_model(self.path)
+    @contextmanager
+    def _network(self) -> Iterator[Any]:
+        """A network that nobody else uses meanwhile: one that is idle, or another one."""
+        try:
+            model = self._idle.pop()
+        except IndexError:
+            model = self.load()
+        try:
+            yield model
+        finally:
+            self._idle.append(model)
+
+    def load(self) -> Any:
+        """Another network of this model, which knows the words.
+
+        Raises
+        ------
+        ModelError
+            As for the class.
+        """
+        with _LOADING:
+            model = load_model(self.path)
         net = model.model
         promptable = hasattr(net, "set_classes") and not hasattr(getattr(net, "model", [None])[-1], "lrpc")
         if promptable and self.words:
             _tell_words(model, self.words, self.name)
         return model
 
-    def _propose_tile(self, tile: np.ndarray) -> Regions:
+    def _propose_tile(self, tile: np.ndarray, model: Any) -> Regions:
         """Regions of one slice, in its pixels: of all its views, fused, with calibrated confidence."""
         settings = self.settings
         views, most = [], 0
         for x, y in VIEWS[settings.views]:
-            found, count = self._propose_view(np.ascontiguousarray(tile[::y, ::x]))
+            found, count = self._propose_view(np.ascontiguousarray(tile[::y, ::x]), model)
             views.append(found.placed((tile.shape[1] if x < 0 else 0, tile.shape[0] if y < 0 else 0), (x, y)))
             most = max(most, count)
         fused = fuse_views(views, settings.iou)
         fused = fused[fused.objectness >= settings.conf]
-        notes = self._notes(most, len(fused))
+        notes = self._notes(most, len(fused), model)
         fused = fused[: settings.max_det]
         slope, intercept = settings.calibration
         odds = logit(np.clip(fused.objectness.astype(np.float64), 1e-6, 1 - 1e-6))
         return Regions(fused.boxes, expit(slope * odds + intercept), fused.outlines, notes)
 
-    def _propose_view(self, tile: np.ndarray) -> tuple[Regions, int]:
+    def _propose_view(self, tile: np.ndarray, model: Any) -> tuple[Regions, int]:
         """Run the network on one view of a slice.
 
         Returns
@@ -221,7 +251,7 @@ class YoloProposer:
         else:
             seen = tile
         scale = np.array([tile.shape[1] / seen.shape[1], tile.shape[0] / seen.shape[0]], np.float32)
-        result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]))
+        result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]), model)
         found = result.obb if result.obb is not None else result.boxes
         count = max(before_masks, 0 if found is None else len(found))
         if found is None or not len(found):
@@ -235,11 +265,7 @@ class YoloProposer:
             outlines = tuple((o * scale).astype(np.float32) if len(o) >= 3 else None for o in result.masks.xy)
         return Regions(boxes, found.conf.cpu().numpy(), outlines), count
 
-    @property
-    def _has_outlines(self) -> bool:
-        return self._model.task in {"segment", "obb"}
-
-    def _predict(self, bgr: np.ndarray) -> tuple[Any, int]:
+    def _predict(self, bgr: np.ndarray, model: Any) -> tuple[Any, int]:
         """ultralytics' result for one picture, and how many regions there were before empty masks went.
 
         One picture at a time: its NMS gives up after a time limit, but only between the pictures of a batch. It is told
@@ -249,36 +275,36 @@ class YoloProposer:
         options: dict[str, Any] = {
             "imgsz": settings.imgsz,
             "conf": settings.conf / settings.views,
-            "iou": settings.iou if self._has_outlines else 1.0,
-            "max_det": settings.max_det if self._has_outlines else MAX_CANDIDATES,
+            "iou": settings.iou if _has_outlines(model) else 1.0,
+            "max_det": settings.max_det if _has_outlines(model) else MAX_CANDIDATES,
             "agnostic_nms": True,
             "retina_masks": True,
             "device": str(choose_device(self.device)),
             "verbose": False,
             "save": False,
         }
-        if type(self._model).__name__ != "SAM":  # which takes no predictor of ours and drops no masks
-            options["predictor"] = _counting(self._model.task_map[self._model.task]["predictor"])
+        if type(model).__name__ != "SAM":  # which takes no predictor of ours and drops no masks
+            options["predictor"] = _counting(model.task_map[model.task]["predictor"])
         keep_threads()
         try:
-            (result,) = self._model.predict(bgr, **options)
+            (result,) = model.predict(bgr, **options)
         except (RuntimeError, ImportError, TypeError, ValueError) as error:
             raise ModelError(f"{self.name}: ultralytics failed while it ran: {error}") from error
-        counts = getattr(self._model.predictor, "counts", [])
+        counts = getattr(model.predictor, "counts", [])
         return result, counts[-1] if counts else 0
 
-    def _notes(self, given: int, fused: int) -> tuple[str, ...]:
+    def _notes(self, given: int, fused: int, model: Any) -> tuple[str, ...]:
         """What a user must know of the caps that one slice met: regions that the network gave, and what they became."""
         notes = []
         cap = self.settings.max_det
-        net = getattr(self._model.model, "model", None)
+        net = getattr(model.model, "model", None)
         queries = getattr(net[-1], "num_queries", None) if net is not None else None
         if queries is not None and queries < cap and given >= queries:
             notes.append(
                 f"{self.name} can give {queries} regions of one slice at most and reached that; {SOME_MISSING} "
                 "(smaller tiles give it more slices)"
             )
-        elif fused >= cap or (self._has_outlines and given >= cap):
+        elif fused >= cap or (_has_outlines(model) and given >= cap):
             notes.append(
                 f"{self.name} reached its cap of {cap} regions in one slice; {SOME_MISSING} "
                 "(raise max_det or conf, or use smaller tiles)"
@@ -300,8 +326,12 @@ def fetch(name: str, words: Sequence[str] = ("insect",)) -> Path:
         As for `YoloProposer`.
     """
     proposer = YoloProposer(name, words=words)
-    proposer._model = proposer._load()
+    proposer.load()
     return proposer.path
+
+
+def _has_outlines(model: Any) -> bool:
+    return model.task in {"segment", "obb"}
 
 
 def _tell_words(model: Any, words: tuple[str, ...], name: str) -> None:

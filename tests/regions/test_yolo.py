@@ -8,6 +8,7 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import matplotlib
@@ -148,6 +149,20 @@ def test_a_cap_that_cut_results_is_told(detector, segmenter):
 def test_more_than_three_hundred_regions_are_possible(detector):
     regions = YoloProposer(detector, device="cpu", imgsz=320, conf=0, iou=1, max_det=2000).propose(photo(320, 320))
     assert len(regions) > 300
+
+
+def test_threads_that_ask_at_once_get_what_each_gets_alone(detector):
+    proposer = YoloProposer(detector, imgsz=160, tile=160, overlap=32, conf=0.01)
+    pictures = [photo(300, 200), photo(220, 330), photo(160, 160), photo(401, 170)]
+    alone = [proposer.propose(picture) for picture in pictures]
+    assert proposer.concurrent
+    for _ in range(3):
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(proposer.propose, pictures))
+        for one, other in zip(alone, together, strict=True):
+            assert len(one) == len(other) > 0
+            np.testing.assert_allclose(one.boxes, other.boxes, atol=1e-2)
+            np.testing.assert_allclose(one.objectness, other.objectness, atol=1e-4)
 
 
 def test_a_folder_of_yaml_and_safetensors_is_the_same_model(detector, folder):
