@@ -1,6 +1,7 @@
 """Measures adapting with few examples: insects that the embedded encoder never met, over seeds and numbers of crops.
 
 python benchmarks/few_shot.py --seeds 5
+python benchmarks/few_shot.py --towers 3          # LoRA against what `adapt` picks by itself, at the most crops
 
 The six groups are those of `benchmarks.unseen_insects`, which no training drew. Each seed has training crops of its
 own; all are tried on the same held-out crops, through the scoring that `detect` uses. A crop counts as a photo.
@@ -26,16 +27,20 @@ from agri_clip.encoders.adapted import load_adapted
 from agri_clip.label_vectors import embed_prompts
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target
+from agri_clip.prompts.matching import resolve
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.scoring import score
 from benchmarks.unseen_insects import UNSEEN, drawn_too
 from fine_tune.adapt.adapting import Adapted, adapt, prompts_for
 from fine_tune.adapt.samples import LabelledCrops
-from fine_tune.synthetic import render_crop, split_rng
+from fine_tune.adapt.towers import adapt_towers
+from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 
 SHOTS = (1, 4, 16)
 #: Held-out crops of each group.
 TRIED = 60
+#: Crops of each catalogued group on which it is measured what other prompts lose by LoRA.
+OTHERS = 8
 #: Parts of the seeds of crops that are tried, and that are learnt from.
 TRIED_SEED, LEARNT_SEED = 71, 1000
 
@@ -176,12 +181,58 @@ def by_class(found: dict[int, tuple[list[Trial], int]]) -> list[list[str]]:
     return rows
 
 
-def main(seeds: Annotated[int, typer.Option(min=2, help="Draws of the training crops.")] = 5) -> None:
+def named_among_all(encoder: Encoder, prompts: PromptSet, vectors: np.ndarray, truth: np.ndarray) -> float:
+    """Share of crops of catalogued groups that are named rightly where the unseen groups are asked too."""
+    together = PromptSet(targets=(*(resolve(name) for name in GROUP_NAMES), *prompts.targets))
+    return float((score(vectors, embed_prompts(encoder, together)).label_index == truth).mean())
+
+
+def compare_towers(base: Encoder, given: PromptSet | None, seeds: int, tried: LabelledCrops) -> list[list[str]]:
+    """One row a method at the most crops: top-1 of the unseen groups, and what other prompts lose."""
+    prompts = prompts_for([group.name for group in UNSEEN], given)
+    truth, others = np.repeat(np.arange(len(UNSEEN)), TRIED), np.repeat(np.arange(len(GROUP_NAMES)), OTHERS)
+    crops = [
+        render_crop(split_rng("held-out", TRIED_SEED, 100_000 + number * OTHERS + i), name).pixels
+        for number, name in enumerate(GROUP_NAMES)
+        for i in range(OTHERS)
+    ]
+    right: dict[str, list[float]] = {"words": [], "picked by itself": [], "lora": []}
+    kept: dict[str, list[float]] = {name: [] for name in right}
+    for seed in range(seeds):
+        samples = draw(LEARNT_SEED + seed, max(SHOTS))
+        with tempfile.TemporaryDirectory() as place:
+            adapt(samples, base, Path(place) / "head", prompts=given, seed=seed)
+            made = adapt_towers(samples, prompts.texts(), "builtin", Path(place) / "lora", method="lora", seed=seed)
+            tried_with = base, load_adapted(str(Path(place) / "head"), base), get_encoder(str(made.folder))
+            for name, encoder in zip(right, tried_with, strict=True):
+                right[name].append(figures(encoder, prompts, encoder.encode_images(tried.crops), truth)[0].mean())
+                kept[name].append(named_among_all(encoder, prompts, encoder.encode_images(crops), others))
+    return [
+        [
+            name,
+            "{:.3f} ± {:.3f}".format(*interval(right[name])),
+            "{:+.3f} ± {:.3f}".format(*interval(np.subtract(right[name], right["picked by itself"]))),
+            "{:+.1f} ± {:.1f}".format(*(100 * x for x in interval(np.subtract(kept["words"], kept[name])))),
+        ]
+        for name in right
+    ]
+
+
+def main(
+    seeds: Annotated[int, typer.Option(help="Draws of the training crops; 0 for none.")] = 5,
+    towers: Annotated[int, typer.Option(help="Draws on which LoRA is compared; 2 or more, 0 for none.")] = 0,
+) -> None:
     """Print top-1 by words and adapted, what other prompts lose, and how often shuffled labels keep the words."""
     warnings.simplefilter("ignore")
     console = Console(width=160)
     base, tried = Remembering(get_encoder()), draw(TRIED_SEED, TRIED)
     for title, given in (("words: the groups' names", None), ("words: descriptions", described())):
+        if towers:
+            columns = ["method", "top-1", "against what is picked", "other prompts lose, points"]
+            rows = compare_towers(base, given, towers, tried)
+            console.print(make_table(columns, rows, title=f"{max(SHOTS)} crops of each of six unseen groups; {title}"))
+        if not seeds:
+            continue
         found = run(base, given, seeds, tried)
         columns = ["crops", "words", "adapted", "change", "other prompts lose", "shuffled: words kept", "methods"]
         console.print(make_table(columns, summary(found), title=f"Top-1 of six unseen groups; {title}"))
