@@ -5,7 +5,6 @@ No photo is opened: everything is answered from the vectors that are kept.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from threadpoolctl import threadpool_limits
 
 from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
 from agri_clip.archive.store import read, run_query
+from agri_clip.cores import one_core_for_products, threads_side_by_side
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
@@ -41,8 +40,6 @@ ASKED = (
     *("photo", "region", "x1", "y1", "x2", "y2", "objectness", "outline"),
     *("length_px", "overlap_iou", "overlap_ios", "vector"),
 )
-#: Threads that work out answers, each on a part of a season; more would only take more memory.
-MOST_THREADS = 4
 #: Columns of a region that searches show.
 SHOWN = ("photo", "region", "name", "trap", "day", "x1", "y1", "x2", "y2", "length_px", "length_mm", "objectness")
 
@@ -124,9 +121,8 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
         return _answer(labeller, prompts, *part)
 
-    # Parts are worked out side by side; a product that takes all cores as well would only wait for the others.
-    with threadpool_limits(1, user_api="blas"):
-        yield from map_ahead(answer, season.parts(where, ASKED), min(os.cpu_count() or 1, MOST_THREADS))
+    with one_core_for_products():
+        yield from map_ahead(answer, season.parts(where, ASKED), threads_side_by_side())
 
 
 def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:

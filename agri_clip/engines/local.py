@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 
 from agri_clip.ahead import Ahead, map_ahead
 from agri_clip.archive.season import Finished
+from agri_clip.cores import threads_side_by_side, torch_cores_for
 from agri_clip.encoders import Encoder
 from agri_clip.engines.stages import Groups, Proposed, Read, Work, encode_group, propose, read_task
 from agri_clip.regions.base import Proposer
 
 #: Photos that are read before they are needed; each takes three bytes a pixel.
 READ_AHEAD = 2
-
-#: Most photos that are looked at side by side; with more, each has several cores. Two photos on a core each are done in
-#: three quarters of the time that they take one after the other on two cores.
-SIDE_BY_SIDE = 4
 
 
 class LocalEngine:
@@ -28,7 +24,7 @@ class LocalEngine:
         """As `agri_clip.engines.Engine` says."""
         detector = work.detector
         proposing, encoding = threads_for(detector.proposer), threads_for(detector.encoder)
-        with cores_for(max(proposing, encoding)) as begin:
+        with torch_cores_for(max(proposing, encoding)) as begin:
             photos = Ahead(_read_all(work), READ_AHEAD)
             proposals = Ahead(_seen(map_ahead(partial(_look, work), photos, proposing, begin), work), READ_AHEAD)
             encode = partial(encode_group, detector=detector)
@@ -40,20 +36,7 @@ class LocalEngine:
 
 def threads_for(model: Proposer | Encoder) -> int:
     """Threads that ask a model side by side."""
-    return min(os.cpu_count() or 1, SIDE_BY_SIDE) if getattr(model, "concurrent", False) else 1
-
-
-@contextmanager
-def cores_for(threads: int) -> Iterator[partial[None]]:
-    """Share the cores out among threads, meanwhile; gives what each of them has to call when it begins."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(max(1, before // threads))
-    try:
-        yield partial(torch.set_num_threads, torch.get_num_threads())
-    finally:
-        torch.set_num_threads(before)
+    return threads_side_by_side() if getattr(model, "concurrent", False) else 1
 
 
 def _read_all(work: Work) -> Iterator[Read]:

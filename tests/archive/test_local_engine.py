@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
+from agri_clip import cores
 from agri_clip.batch import fill_archive
+from agri_clip.cores import threads_side_by_side
 from agri_clip.detector import Detector
 from agri_clip.encoders import get_encoder
-from agri_clip.engines import local
-from agri_clip.engines.local import cores_for, threads_for
+from agri_clip.engines.local import threads_for
 from agri_clip.photo import Photo, find_photos
 from agri_clip.regions.base import Regions
 from agri_clip.regions.contrast import ContrastProposer
@@ -46,7 +46,7 @@ class Waiting:
 def test_photos_are_looked_at_side_by_side_where_the_proposer_allows_it(
     concurrent: bool, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(cores.os, "cpu_count", lambda: 2)
     proposer = Waiting(concurrent)
     found = find_photos(photos)[:4]
     season, progress = fill_archive(tmp_path / "season", found, Detector(proposer, "builtin", card=False))
@@ -56,27 +56,9 @@ def test_photos_are_looked_at_side_by_side_where_the_proposer_allows_it(
     assert [row["path"] for row in season.photo_rows()] == [str(path) for path in found]
 
 
-def test_the_cores_are_shared_out_and_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.os, "cpu_count", lambda: 16)
-    assert threads_for(ContrastProposer()) == local.SIDE_BY_SIDE
-    assert threads_for(Waiting(False)) == 1
-    before, told = torch.get_num_threads(), []
-    try:
-        torch.set_num_threads(7)
-        with cores_for(3) as begin:
-            assert torch.get_num_threads() == 2
-            thread = threading.Thread(target=lambda: told.append((begin(), torch.get_num_threads())))
-            thread.start()
-            thread.join()
-        assert told == [(None, 2)]
-        assert torch.get_num_threads() == 7
-        with cores_for(9):
-            assert torch.get_num_threads() == 1
-    finally:
-        torch.set_num_threads(before)
-
-
 def test_models_say_whether_they_may_be_asked_at_once() -> None:
+    assert threads_for(ContrastProposer()) == threads_side_by_side()
+    assert threads_for(Waiting(False)) == 1
     assert get_encoder("builtin", device="cpu").concurrent
     assert UnionProposer([ContrastProposer(), ContrastProposer()]).concurrent
     assert not UnionProposer([ContrastProposer(), Waiting(False)]).concurrent
