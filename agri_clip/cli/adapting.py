@@ -177,4 +177,11 @@ def _adapt_towers(
         markup=False,
         soft_wrap=True,
     )
+    if result.others_before is not None and result.others_after is not None:
+        output().print(
+            f"prompts outside the labels, on rendered crops of the catalogue: {result.others_before:.3f} right by "
+            f"words, {result.others_after:.3f} adapted",
+            markup=False,
+            soft_wrap=True,
+        )
     output().print(f"encoder: {out}", markup=False, soft_wrap=True)

@@ -23,9 +23,9 @@ from agri_clip.prompts.words import content_words
 from fine_tune.adapt.check import Findings, check_samples, crop_hashes
 from fine_tune.adapt.gate import can_hold_out
 from fine_tune.adapt.ladder import Climbed, Method, climb
+from fine_tune.adapt.reminders import crops_of, other_groups
 from fine_tune.adapt.samples import BACKGROUND, LabelledCrops
 from fine_tune.adapt.trials import Task
-from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 
 #: What crops said of the classes while they were held out: rows in the order of the card's `seen.crops`.
 HELD_OUT = "held_out.safetensors"
@@ -36,9 +36,6 @@ UNTAUGHT = 1 / 3
 
 #: Rendered crops of each catalogued group on which it is measured what prompts outside the labelled classes lose.
 OTHER_CROPS = 4
-
-#: Part of the seed of these crops, so that no other trial uses them.
-OTHER_SEED = 61
 
 
 @dataclass(frozen=True)
@@ -212,8 +209,7 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
 
     Asked alone they lose nothing: their words are scored as before.
     """
-    taken = match_labels([resolve(name) for name in GROUP_NAMES], prompts.labels) != NO_CLASS
-    groups = tuple(name for name, gone in zip(GROUP_NAMES, taken, strict=True) if not gone)
+    groups = other_groups(prompts.labels)
     targets = (*(resolve(group) for group in groups), *prompts.targets)
     together = PromptSet(targets=targets)
     vectors, truth = base.encode_images(_crops_of(groups)), np.repeat(np.arange(len(groups)), OTHER_CROPS)
@@ -227,11 +223,7 @@ def measure_others(base: Encoder, head: FewShotHead, prompts: PromptSet) -> Othe
 @lru_cache(maxsize=2)
 def _crops_of(groups: tuple[str, ...]) -> tuple[np.ndarray, ...]:
     """`OTHER_CROPS` rendered crops of each group, kept for the next trial."""
-    return tuple(
-        render_crop(split_rng("held-out", OTHER_SEED, GROUP_NAMES.index(group) * OTHER_CROPS + i), group).pixels
-        for group in groups
-        for i in range(OTHER_CROPS)
-    )
+    return crops_of(groups, OTHER_CROPS, "held-out")
 
 
 def _write(result: Adapted, base: Encoder, task: Task, out: Path, seed: int) -> None:

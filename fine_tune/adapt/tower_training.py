@@ -26,6 +26,7 @@ from agri_clip.encoders.clip import ClipEncoder, scale_and_bias
 from fine_tune.adapt.curves import TensorBoardLog, write_metrics
 from fine_tune.adapt.judging import Judgement, contrast, judge
 from fine_tune.adapt.lora import add_lora
+from fine_tune.adapt.reminders import Reminded
 from fine_tune.adapt.shots import ShotBatch, Shots
 from fine_tune.adapt.wise import blend_weights, scale_adapter
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
@@ -65,6 +66,9 @@ class TowerRecipe:
     recompute : int
         Crops whose activations are kept at a time: each part of a batch is passed again for its gradient, which takes
         a third longer and less memory. 0 keeps those of the whole batch.
+    reminders : int
+        Rendered crops of catalogued groups outside the labels that each step has beside those of `batch`; no blend is
+        taken that loses much on such groups. 0 does without, and lets other prompts lose what they will.
     """
 
     steps: int = 300
@@ -80,6 +84,7 @@ class TowerRecipe:
     patience: int = 5
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     recompute: int = 0
+    reminders: int = 32
 
 
 #: What is taken where no recipe is given.
@@ -137,7 +142,13 @@ class TowerTrainer:
     """
 
     def __init__(
-        self, run: TowerRun, encoder: ClipEncoder, shots: Shots, held_out: HeldOut, out: Path, tensorboard: bool = False
+        self,
+        run: TowerRun,
+        encoder: ClipEncoder,
+        shots: Shots | Reminded,
+        held_out: HeldOut,
+        out: Path,
+        tensorboard: bool = False,
     ) -> None:
         self.plan, self.recipe, self.encoder = run, run.recipe, encoder
         self.shots, self.held_out, self.out, self.tensorboard = shots, held_out, out, tensorboard
@@ -236,15 +247,19 @@ class TowerTrainer:
 
     def judge(self) -> Judgement:
         """Name the held-out crops with the weights as they are."""
+        return self.judge_on(self.held_out)
+
+    def judge_on(self, held_out: HeldOut) -> Judgement:
+        """Name any crops with the weights as they are."""
         self.encoder.model.eval()
-        texts = [text for options in self.held_out.texts for text in options]
+        texts = [text for options in held_out.texts for text in options]
         with torch.inference_mode():
             parts = [self._text_vectors(texts[i : i + 256]).cpu() for i in range(0, len(texts), 256)]
-            owners = [len(options) for options in self.held_out.texts]
+            owners = [len(options) for options in held_out.texts]
             names = _unit(torch.stack([own.mean(dim=0) for own in torch.cat(parts).split(owners)]))
-            images = torch.from_numpy(self.encoder.encode_images(self.held_out.crops))
+            images = torch.from_numpy(self.encoder.encode_images(held_out.crops))
             scale = float(scale_and_bias(self.encoder.model)[0])
-        return judge(images, names, self.held_out.labels, scale)
+        return judge(images, names, held_out.labels, scale)
 
     def set_blend(self, share: float) -> None:
         """Put the model at a share of the way from the start to the best weights of the run."""

@@ -22,12 +22,19 @@ from agri_clip.prompts.templates import expand
 from fine_tune.adapt.curves import plot_curve
 from fine_tune.adapt.judging import Judgement
 from fine_tune.adapt.lora import save_lora
+from fine_tune.adapt.reminders import Reminded, crops_of, other_groups, texts_of
 from fine_tune.adapt.samples import BACKGROUND, LabelledCrops
 from fine_tune.adapt.shots import Shots
 from fine_tune.adapt.splits import hold_out
 from fine_tune.adapt.tower_training import RECIPES, HeldOut, Method, TowerRecipe, TowerRun, TowerTrainer
 from fine_tune.adapt.wise import choose_blend
 from fine_tune.dual_encoder import words_in
+
+#: Rendered crops of each group outside the labels: to train on, and to measure what is lost.
+REMINDERS, OTHER_CROPS = 8, 4
+
+#: Share of these crops that a blend may name worse than the start.
+MOST_LOST = 0.02
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,9 @@ class TowersResult:
         What the optimiser kept beside the weights.
     crops, held_out : int
         Trained on, and kept back.
+    others_before, others_after : float or None
+        Share of rendered crops of catalogued groups outside the labels that are named rightly, asked together with the
+        labels; None where training had no reminders.
     """
 
     folder: Path
@@ -67,6 +77,8 @@ class TowersResult:
     optimizer_bytes: int
     crops: int
     held_out: int
+    others_before: float | None = None
+    others_after: float | None = None
 
 
 def adapt_towers(
@@ -132,12 +144,13 @@ def adapt_towers(
     labels = torch.tensor([names.index(label) for label in samples[back].labels])
     held_out = HeldOut(samples[back].crops, labels, [called[name] for name in names])
     shots = Shots(samples[~back].crops, samples[~back].labels, called, recipe.batch, seed)
+    groups = other_groups(names) if recipe.reminders else ()
     out.mkdir(parents=True, exist_ok=True)
-    trainer = TowerTrainer(run, model, shots, held_out, out, tensorboard)
+    trainer = TowerTrainer(run, model, _reminded(shots, groups, recipe, seed), held_out, out, tensorboard)
     if resume:
         trainer.resume()
     trainer.run()
-    result = _finish(trainer, encoder, len(shots.crops))
+    result = _finish(trainer, encoder, len(shots.crops), _others(called, groups) if groups else None)
     _write(trainer, result, samples, called)
     return result
 
@@ -181,14 +194,39 @@ def _digest(samples: LabelledCrops, texts: Mapping[str, Sequence[str]]) -> str:
     return whole.hexdigest()[:16]
 
 
-def _finish(trainer: TowerTrainer, encoder: str, crops: int) -> TowersResult:
+def _reminded(shots: Shots, groups: Sequence[str], recipe: TowerRecipe, seed: int) -> Shots | Reminded:
+    """The crops to train on, with reminders of these groups."""
+    if not groups:
+        return shots
+    labels = [group for group in groups for _ in range(REMINDERS)]
+    return Reminded(
+        shots, Shots(crops_of(groups, REMINDERS, "train"), labels, texts_of(groups), recipe.reminders, seed)
+    )
+
+
+def _others(called: Mapping[str, Sequence[str]], groups: Sequence[str]) -> HeldOut:
+    """Crops of groups that no label names, to be told from each other and from the labels."""
+    texts = [*texts_of(groups).values(), *called.values()]
+    labels = torch.arange(len(groups)).repeat_interleave(OTHER_CROPS)
+    return HeldOut(crops_of(groups, OTHER_CROPS, "held-out"), labels, texts)
+
+
+def _finish(trainer: TowerTrainer, encoder: str, crops: int, others: HeldOut | None) -> TowersResult:
     """Choose the blend, and put the model there."""
+    kept: dict[float, float] = {}
 
     def judge(share: float) -> Judgement:
         trainer.set_blend(share)
         return trainer.judge()
 
-    blend, judged = choose_blend(judge)
+    def keeps_words(share: float) -> bool:
+        if others is None:
+            return True
+        trainer.set_blend(share)
+        kept[share] = trainer.judge_on(others).accuracy
+        return kept[share] >= kept[0.0] - MOST_LOST
+
+    blend, judged = choose_blend(judge, keeps_words)
     trainer.set_blend(blend)
     return TowersResult(
         folder=trainer.out,
@@ -204,6 +242,8 @@ def _finish(trainer: TowerTrainer, encoder: str, crops: int) -> TowersResult:
         optimizer_bytes=trainer.optimizer_bytes,
         crops=crops,
         held_out=len(trainer.held_out.crops),
+        others_before=kept.get(0.0),
+        others_after=kept.get(blend),
     )
 
 

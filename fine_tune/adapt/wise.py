@@ -57,13 +57,17 @@ def scale_adapter(model: Any, share: float) -> None:
                 layer.set_scale(adapter, share)
 
 
-def choose_blend(judge: Callable[[float], Judgement]) -> tuple[float, dict[float, Judgement]]:
+def choose_blend(
+    judge: Callable[[float], Judgement], allowed: Callable[[float], bool] = lambda _: True
+) -> tuple[float, dict[float, Judgement]]:
     """The share of `BLENDS` that names held-out crops best.
 
     Parameters
     ----------
     judge : callable
         Gives the judgement of the model at a share.
+    allowed : callable
+        Whether a share may be taken; asked in ascending order. The start, 0, always may.
 
     Returns
     -------
@@ -73,4 +77,5 @@ def choose_blend(judge: Callable[[float], Judgement]) -> tuple[float, dict[float
         Each share's.
     """
     judged = {share: judge(share) for share in BLENDS}
-    return min(judged, key=lambda share: (-judged[share].accuracy, judged[share].loss, share)), judged
+    shares = [share for share in BLENDS if allowed(share) or not share]
+    return min(shares, key=lambda share: (-judged[share].accuracy, judged[share].loss, share)), judged

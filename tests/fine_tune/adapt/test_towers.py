@@ -27,7 +27,7 @@ from fine_tune.adapt.towers import TowersResult, adapt_towers
 from tests.fine_tune.adapt.small_encoders import TEXTS, coloured_crops, tiny
 
 SAMPLES = coloured_crops()
-TINY = TowerRecipe(steps=12, batch=6, learning_rate=5e-3, warmup=2, rank=2, alpha=4, judge_every=4)
+TINY = TowerRecipe(steps=12, batch=6, learning_rate=5e-3, warmup=2, rank=2, alpha=4, judge_every=4, reminders=0)
 WEIGHTS = {"lora": "adapter_model.safetensors", "full": "model.safetensors"}
 METHODS: tuple[Method, ...] = ("lora", "full")
 

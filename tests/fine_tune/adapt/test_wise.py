@@ -47,3 +47,16 @@ def test_the_most_accurate_share_is_taken() -> None:
 def test_of_equally_accurate_shares_the_lowest_loss_counts_and_then_the_start() -> None:
     assert choose_blend(lambda s: Judgement(0.5, abs(s - 0.8)))[0] == pytest.approx(0.8)
     assert choose_blend(lambda _: Judgement(0.5, 1.0))[0] == 0.0
+
+
+def test_a_share_that_is_not_allowed_is_not_taken_but_the_start_always_is() -> None:
+    asked: list[float] = []
+
+    def allowed(share: float) -> bool:
+        asked.append(share)
+        return 0 < share <= 0.45
+
+    share, judged = choose_blend(lambda s: Judgement(s, 1.0), allowed)
+    assert share == pytest.approx(0.4)
+    assert asked == sorted(asked) == list(judged)
+    assert choose_blend(lambda s: Judgement(s, 1.0), lambda _: False)[0] == 0.0
