@@ -219,10 +219,12 @@ def compare_towers(base: Encoder, given: PromptSet | None, seeds: int, tried: La
 
 
 def main(
-    seeds: Annotated[int, typer.Option(help="Draws of the training crops; 0 for none.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Draws of the training crops, 2 or more; 0 for none.")] = 5,
     towers: Annotated[int, typer.Option(help="Draws on which LoRA is compared; 2 or more, 0 for none.")] = 0,
 ) -> None:
     """Print top-1 by words and adapted, what other prompts lose, and how often shuffled labels keep the words."""
+    if min(seeds, towers) < 0 or 1 in (seeds, towers):
+        raise typer.BadParameter("an interval needs 2 draws or more; 0 leaves that part out")
     warnings.simplefilter("ignore")
     console = Console(width=160)
     base, tried = Remembering(get_encoder()), draw(TRIED_SEED, TRIED)
