@@ -150,13 +150,19 @@ class Labeller:
         other._embedded = self._embedded
         return other
 
-    def score(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Scores:
+    def score(
+        self,
+        record: PhotoRecord,
+        regions: Regions,
+        vectors: np.ndarray,
+        prompts: PromptSet | LabelVectors,
+    ) -> Scores:
         """Probabilities of every label for every region of a photo, overlapping ones too."""
         lengths = long_sides(regions)
         lengths_mm = lengths * record.mm_per_pixel if record.mm_per_pixel else None
         priors = photo_priors(regions.objectness, np.zeros(len(regions), np.intp), 1, self._usual)
         given = regions.objectness, np.repeat(priors, len(regions)), lengths, lengths_mm, vectors
-        return self._score(*given, self.embed(prompts))
+        return self._score(*given, prompts if isinstance(prompts, LabelVectors) else self.embed(prompts))
 
     def _score(
         self,

@@ -8,8 +8,9 @@ be the only pest that was asked about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import expit, logit
@@ -120,6 +121,19 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.label_index)
+
+    def __getitem__(self, index: np.ndarray) -> Scores:
+        return replace(self, **{name: column[index] for name, column in self._columns().items()})
+
+    @classmethod
+    def concat(cls, parts: Sequence[Scores]) -> Scores:
+        """One after the other, of the same prompts; `length` is that of the first. There must be one part at least."""
+        columns = [part._columns() for part in parts]
+        joined: dict[str, Any] = {name: np.concatenate([part[name] for part in columns]) for name in columns[0]}
+        return replace(parts[0], **joined)
+
+    def _columns(self) -> dict[str, Any]:
+        return {part.name: getattr(self, part.name) for part in fields(self) if part.name != "length"}
 
 
 def score(

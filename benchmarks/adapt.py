@@ -38,13 +38,17 @@ MOST_MEMORY = 1 / 5
 TEXTS = {name: expand([with_article(name)]) for name in CLASSES}
 
 
-def old_camera(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A crop (s, s, 3) uint8 as an old trap camera would show it: coarse, cold, pale and noisy."""
-    small = cv2.resize(crop, (SEEN, SEEN), interpolation=cv2.INTER_AREA)
-    coarse = cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR).astype(np.float32)
+def as_old_camera(coarse: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Pixels (h, w, 3) uint8 as an old trap camera would show them: cold, pale and noisy."""
     cast = np.array([[0.5, 0.3, 0.1], [0.1, 0.5, 0.3], [0.0, 0.2, 0.9]], np.float32)
-    pale = 40 + 0.6 * coarse @ cast + rng.normal(0, 6, coarse.shape)
+    pale = 40 + 0.6 * coarse.astype(np.float32) @ cast + rng.normal(0, 6, coarse.shape)
     return np.clip(pale, 0, 255).astype(np.uint8)
+
+
+def old_camera(crop: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A crop (s, s, 3) uint8 as an old trap camera would show it: coarse too."""
+    small = cv2.resize(crop, (SEEN, SEEN), interpolation=cv2.INTER_AREA)
+    return as_old_camera(cv2.resize(small, crop.shape[1::-1], interpolation=cv2.INTER_LINEAR), rng)
 
 
 def field_crops(names: Sequence[str], count: int, split: str, seed: int, *, old: bool = True) -> LabelledCrops:

@@ -67,7 +67,7 @@ def real_set(annotations: Path, images: Path, most: int | None = None) -> Labell
     """
     truth = coco.read(annotations)
     if most is not None and most < len(truth.file_names):
-        truth = _some_photos(truth, np.unique(np.linspace(0, len(truth.file_names) - 1, most).round().astype(int)))
+        truth = some_photos(truth, np.unique(np.linspace(0, len(truth.file_names) - 1, most).round().astype(int)))
     paths = photo_paths(truth, images)
     return LabelledSet(truth, lambda i: read_photo(paths[i], exif_orientation=False, read_codes=False))
 
@@ -110,7 +110,7 @@ def match(boxes: Boxes, truth: Annotations) -> Matches:
     return Matches(boxes.photo_index, match_photos(boxes, truth) >= 0, insects)
 
 
-def _some_photos(truth: Annotations, chosen: np.ndarray) -> Annotations:
+def some_photos(truth: Annotations, chosen: np.ndarray) -> Annotations:
     """The annotations of the photos `chosen` (sorted indices), renumbered."""
     kept = np.isin(truth.photo_index, chosen)
     return replace(

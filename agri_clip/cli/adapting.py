@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from agri_clip import defaults
-from agri_clip.cli.options import Device, EncoderName, PromptFile, app
+from agri_clip.cli.options import Device, EncoderName, PromptFile, ProposerName, app
 from agri_clip.cli.photos import prompts_app
 
 if TYPE_CHECKING:
@@ -89,6 +89,13 @@ def calibrate(
     ] = None,
     prompts: PromptFile = None,
     images: Images = None,
+    proposer: ProposerName = defaults.PROPOSER,
+    all_labelled: Annotated[
+        bool,
+        typer.Option(
+            "--all-labelled", help="All insects of these labels have a box, so all else that is found is wrong."
+        ),
+    ] = False,
     device: Device = None,
 ) -> None:
     """Fit temperature and thresholds on labelled crops, so that scores can be read and counts have intervals."""
@@ -104,7 +111,16 @@ def calibrate(
     place = Path(encoder) if out is None else out
     made = get_encoder(encoder, device=device)
     samples = read_samples(crops, images)
-    result = calibrate_encoder(samples, made, place, precision=precision, prompts=_prompts(prompts))
+    result = calibrate_encoder(
+        samples,
+        made,
+        place,
+        precision=precision,
+        prompts=_prompts(prompts),
+        proposer=proposer,
+        all_labelled=all_labelled,
+        device=device,
+    )
     for note in (*samples.notes, *result.notes):
         output().print(note, markup=False, soft_wrap=True)
     fitted = result.calibration

@@ -48,6 +48,8 @@ class Answer:
         Of the photo, pixels.
     encoder : str
         Which scored it.
+    objectness : float or None
+        The proposer's; None in answers of a version that did not keep it.
     """
 
     crop: str
@@ -60,6 +62,7 @@ class Answer:
     width: int
     height: int
     encoder: str
+    objectness: float | None = None
 
     @property
     def region(self) -> Region:
@@ -126,6 +129,7 @@ class Answers:
             width=photo.width,
             height=photo.height,
             encoder=str(detections.provenance.get("encoder", "")),
+            objectness=round(float(detections.objectness[row]), 4),
         )
         write_bytes(self.folder / answer.crop, crop)
         self._remember(answer)

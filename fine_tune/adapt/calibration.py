@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,16 @@ from scipy.optimize import minimize_scalar
 from agri_clip.calibration import Calibration
 from agri_clip.errors import DataError
 from agri_clip.label_vectors import NO_CLASS, Examples, LabelVectors
-from agri_clip.scoring import THRESHOLD, score
+from agri_clip.scoring import THRESHOLD, Scores
 
 #: Fewest crops of a label for a threshold of its own; of fewer the default is as good.
 LEAST_CROPS = 5
 
 #: Temperatures lie between these.
 COLDEST, HOTTEST = 0.1, 20.0
+
+#: Truth of a region that shows none of the labels, but maybe an insect; `NO_CLASS` is one that shows no insect.
+NONE_ASKED = -2
 
 #: Bins of the reliability plot and of the calibration error.
 BINS = 10
@@ -64,7 +67,12 @@ def held_out(prompts: LabelVectors, shift: np.ndarray) -> LabelVectors:
 
 
 def calibrate(
-    vectors: np.ndarray, truth: np.ndarray, prompts: LabelVectors, precision: float | None = None
+    scores_at: Callable[[float], Scores],
+    truth: np.ndarray,
+    prompts: LabelVectors,
+    precision: float | None = None,
+    missed: np.ndarray | int = 0,
+    least: float = 0.0,
 ) -> tuple[Calibration, Reliability, Reliability]:
     """Fit a temperature and a threshold for each label.
 
@@ -74,14 +82,19 @@ def calibrate(
 
     Parameters
     ----------
-    vectors : ndarray, shape (n, dim)
-        Of labelled crops; with an adapted encoder, of crops that it was not fitted to.
+    scores_at : callable
+        Gives the scores of n labelled crops at a temperature; with an adapted encoder, of crops that it was not fitted
+        to.
     truth : ndarray, shape (n,), int
-        Label of each, or `NO_CLASS` for one that shows no insect.
+        Label of each, `NO_CLASS` for one that shows no insect, or `NONE_ASKED`.
     prompts : LabelVectors
-        The labels' words, and negatives.
+        What was asked.
     precision : float or None
         Wanted; None for the best F1.
+    missed : ndarray, shape (labels,), int, or 0
+        Insects of each label that were not found, so that they have no score.
+    least : float
+        No threshold is below this: of crops that are all insects, even the lowest threshold has a good F1.
 
     Returns
     -------
@@ -96,28 +109,27 @@ def calibrate(
     """
     if precision is not None and not 0 < precision <= 1:
         raise DataError(f"precision is {precision:g}; it must be above 0 and at most 1, such as 0.9")
-    if (truth != NO_CLASS).sum() < LEAST_CROPS:
-        raise DataError(
-            f"{int((truth != NO_CLASS).sum())} insects are too few to calibrate on; label {LEAST_CROPS} at least"
-        )
+    if (insects := int((truth >= 0).sum())) < LEAST_CROPS:
+        raise DataError(f"{insects} insects are too few to calibrate on; label {LEAST_CROPS} at least")
 
     def loss(temperature: float) -> float:
-        scores = score(vectors, prompts, temperature=temperature)
+        scores = scores_at(temperature)
         right = np.where(truth == NO_CLASS, 1 - scores.insect, scores.labels[np.arange(len(truth)), truth])
+        right = np.where(truth == NONE_ASKED, _of_none(scores, prompts), right)
         return float(-np.log(np.maximum(right, 1e-6)).mean())
 
     found = minimize_scalar(
         lambda log: loss(float(np.exp(log))), bounds=(np.log(COLDEST), np.log(HOTTEST)), method="bounded"
     )
     temperature = float(np.exp(found.x))
-    before, after = (_reliability(vectors, truth, prompts, t) for t in (1.0, temperature))
-    scores = score(vectors, prompts, temperature=temperature)
+    uncalibrated, scores = scores_at(1.0), scores_at(temperature)
+    before, after = (reliability(s.score.astype(np.float64), s.label_index == truth) for s in (uncalibrated, scores))
+    totals = np.bincount(truth[truth >= 0], minlength=len(prompts.labels)) + missed
     thresholds = {}
-    for number, label in enumerate(prompts.labels):
+    for number, (label, total) in enumerate(zip(prompts.labels, totals.tolist(), strict=True)):
         chosen = scores.label_index == number
-        thresholds[label] = choose_threshold(
-            scores.score[chosen], truth[chosen] == number, (truth == number).sum(), precision
-        )
+        fit = choose_threshold(scores.score[chosen], truth[chosen] == number, total, precision)
+        thresholds[label] = max(fit, least)
     goal = "best F1" if precision is None else f"precision {precision:g}"
     fitted_on = {"crops": len(truth), "error_before": round(before.error, 4), "error_after": round(after.error, 4)}
     return Calibration(temperature, thresholds, goal, fitted_on), before, after
@@ -139,8 +151,8 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
     Returns
     -------
     float
-        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, and above
-        all scores where a wanted precision is not reached.
+        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, or where all
+        of its crops are best taken and lie above it; above all scores where a wanted precision is not reached.
     """
     if total < LEAST_CROPS or not len(scores):
         return THRESHOLD
@@ -156,13 +168,17 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
         if not len(reached):
             return float(min(1.0, ranked[0] + (1 - ranked[0]) / 2))
         best = reached[-1]
+    if best + 1 == len(ranked) and ranked[best] > THRESHOLD:
+        return THRESHOLD
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
     return float((ranked[best] + below) / 2)
 
 
-def _reliability(vectors: np.ndarray, truth: np.ndarray, prompts: LabelVectors, temperature: float) -> Reliability:
-    scores = score(vectors, prompts, temperature=temperature)
-    return reliability(scores.score.astype(np.float64), scores.label_index == truth)
+def _of_none(scores: Scores, prompts: LabelVectors) -> np.ndarray:
+    """Probability that a region shows none of the labels, (n,)."""
+    if prompts.activation == "softmax":
+        return 1 - scores.labels.sum(axis=1)
+    return np.prod(1 - scores.labels, axis=1)
 
 
 def reliability(scores: np.ndarray, right: np.ndarray) -> Reliability:

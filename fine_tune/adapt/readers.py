@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import isnan, nan
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -18,7 +19,7 @@ from agri_clip.exports import coco
 from agri_clip.photo import find_photos, natural_order, read_photo
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.prompts.base import label_key
-from fine_tune.adapt.samples import BACKGROUND, BACKGROUND_NAMES, LabelledCrops
+from fine_tune.adapt.samples import BACKGROUND, BACKGROUND_NAMES, LabelledCrops, Place
 
 Reader = Callable[[Path, Path], LabelledCrops]
 
@@ -39,6 +40,7 @@ class Answer(BaseModel):
     label: str | None = None
     predicted: str | None = None
     score: float | None = None
+    objectness: Annotated[float | None, Field(ge=0, le=1)] = None
     photo: str | None = None
     box: Annotated[list[float], Field(min_length=4, max_length=4)] | None = None
     encoder: str | None = None
@@ -103,7 +105,7 @@ def read_answers(source: Path, images: Path) -> LabelledCrops:  # noqa: ARG001
             path = file.parent / answer.crop
             if not path.resolve().is_relative_to(file.parent.resolve()):
                 raise DataError(f"{file}:{number}: crop: {answer.crop!r} is not in this folder; copy the crop into it")
-            parts.add_file(path, label, answer.photo or answer.crop, answer.crop)
+            parts.add_file(path, label, answer.photo or answer.crop, answer.crop, answer.objectness)
     if unknown:
         parts.notes.append(f"{unknown} crops are only known not to be what was said, and were left out")
     return parts.joined()
@@ -200,8 +202,10 @@ class _Parts:
         self.notes = list(notes)
         self._failed: list[str] = []
         self._rows: list[tuple[np.ndarray, str, str, str]] = []
+        self._places: list[Place] = []
+        self._objectness: list[float] = []
 
-    def add_file(self, path: Path, label: str, photo: str, name: str) -> None:
+    def add_file(self, path: Path, label: str, photo: str, name: str, objectness: float | None = None) -> None:
         """A crop that is a file."""
         try:
             pixels = read_photo(path, read_codes=False).pixels
@@ -209,6 +213,7 @@ class _Parts:
             self._failed.append(str(error))
             return
         self._rows.append((pixels, _tidy_label(label), photo, name))
+        self._objectness.append(nan if objectness is None else objectness)
 
     def add_boxes(
         self,
@@ -227,9 +232,9 @@ class _Parts:
         if not len(boxes):
             return
         try:
-            pixels = read_photo(path, read_codes=False).pixels
+            pixels, upright = read_photo(path, read_codes=False).pixels, True
             if size is not None and size.all() and tuple(size) == pixels.shape[:2] != pixels.shape[1::-1]:
-                pixels = read_photo(path, read_codes=False, exif_orientation=False).pixels
+                pixels, upright = read_photo(path, read_codes=False, exif_orientation=False).pixels, False
         except PhotoError as error:
             self._failed.append(str(error))
             return
@@ -238,6 +243,7 @@ class _Parts:
         for number, (crop, label) in enumerate(zip(crops, labels, strict=True), 1):
             # A view would keep the whole photo in memory.
             self._rows.append((crop.copy(), _tidy_label(label), photo, f"{photo} box {number}"))
+        self._places += [Place(path, (x0, y0, x1, y1), upright) for x0, y0, x1, y1 in corners.tolist()]
 
     def joined(self) -> LabelledCrops:
         notes = list(self.notes)
@@ -251,7 +257,10 @@ class _Parts:
         # "Aphid" and "aphid" are one label, as they are in a prompt set; the first spelling stays.
         spelled: dict[str, str] = {}
         labels = tuple(spelled.setdefault(label_key(label), label) for label in labels)
-        return LabelledCrops(crops, labels, photos, names, str(self.source), tuple(notes))
+        objectness = () if all(map(isnan, self._objectness)) else tuple(self._objectness)
+        return LabelledCrops(
+            crops, labels, photos, names, str(self.source), tuple(notes), tuple(self._places), objectness
+        )
 
 
 def _tidy_label(label: str) -> str:

@@ -19,6 +19,25 @@ BACKGROUND_NAMES = frozenset(["not an insect", "background", "no insect", "not i
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a crop was cut from.
+
+    Attributes
+    ----------
+    path : Path
+        Of the photo.
+    box : tuple of 4 float
+        xyxy in pixels of the photo.
+    upright : bool
+        Whether that is the photo turned upright, or as the camera stored it.
+    """
+
+    path: Path
+    box: tuple[float, float, float, float]
+    upright: bool = True
+
+
+@dataclass(frozen=True)
 class LabelledCrops:
     """Crops with their labels, and the photos that they come from.
 
@@ -37,6 +56,10 @@ class LabelledCrops:
         Where they were read from.
     notes : tuple of str
         What was left out in reading, and why.
+    places : tuple of n Place
+        Empty where people labelled crops and no photos.
+    objectness : tuple of n float
+        Of the region that each crop shows, 0 to 1; NaN where that is not known. Empty where it is known of none.
     """
 
     crops: tuple[np.ndarray, ...]
@@ -45,11 +68,14 @@ class LabelledCrops:
     names: tuple[str, ...]
     source: str = "crops"
     notes: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    objectness: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {len(self.crops), len(self.labels), len(self.photos), len(self.names)}
+        sizes |= {len(column) for column in (self.places, self.objectness) if column}
         if len(sizes) > 1:
-            raise ValueError(f"crops, labels, photos and names must be equally many, not {sorted(sizes)}")
+            raise ValueError(f"what is said of crops must be equally many, not {sorted(sizes)}")
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -64,6 +90,8 @@ class LabelledCrops:
             tuple(self.names[i] for i in rows),
             self.source,
             self.notes,
+            tuple(self.places[i] for i in rows) if self.places else (),
+            tuple(self.objectness[i] for i in rows) if self.objectness else (),
         )
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from agri_clip.errors import DataError
 from agri_clip.label_vectors import NO_CLASS, LabelVectors
-from agri_clip.scoring import THRESHOLD
+from agri_clip.scoring import THRESHOLD, Scores, score
 from fine_tune.adapt.calibration import calibrate, choose_threshold, reliability, reliability_chart
 
 
@@ -38,17 +40,24 @@ def made_crops(rng: np.random.Generator, count: int, scale: float) -> tuple[np.n
     return vectors, np.where(rng.random(count) < insect, second.astype(int), NO_CLASS)
 
 
+def asked(
+    vectors: np.ndarray, truth: np.ndarray, scale: float
+) -> tuple[Callable[[float], Scores], np.ndarray, LabelVectors]:
+    prompts = made_prompts(scale)
+    return lambda temperature: score(vectors, prompts, temperature=temperature), truth, prompts
+
+
 @pytest.mark.parametrize("sure", [0.5, 4.0])
 def test_temperature_undoes_wrong_confidence(sure: float) -> None:
     vectors, truth = made_crops(np.random.default_rng(0), 4000, 3.0)
-    fitted, before, after = calibrate(vectors, truth, made_prompts(3.0 * sure))
+    fitted, before, after = calibrate(*asked(vectors, truth, 3.0 * sure))
     assert fitted.temperature == pytest.approx(sure, rel=0.15)
     assert after.error < 0.03 < before.error
 
 
 def test_threshold_reaches_the_precision_asked_for() -> None:
     vectors, truth = made_crops(np.random.default_rng(1), 4000, 3.0)
-    fitted, *_ = calibrate(vectors, truth, made_prompts(3.0), precision=0.8)
+    fitted, *_ = calibrate(*asked(vectors, truth, 3.0), precision=0.8)
     assert fitted.goal == "precision 0.8"
     for number, label in enumerate(("aphid", "moth")):
         scores, right = _best(vectors, truth, number)
@@ -57,9 +66,17 @@ def test_threshold_reaches_the_precision_asked_for() -> None:
         assert counted.sum() > 50
 
 
-def _best(vectors: np.ndarray, truth: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
-    from agri_clip.scoring import score
+def test_no_threshold_is_below_the_least() -> None:
+    vectors, truth = made_crops(np.random.default_rng(1), 4000, 3.0)
+    free, bounded = (
+        np.array([*calibrate(*asked(vectors, truth, 3.0), precision=0.4, least=least)[0].thresholds.values()])
+        for least in (0.0, 0.3)
+    )
+    assert free.min() < 0.3
+    np.testing.assert_array_equal(bounded, np.maximum(free, 0.3))
 
+
+def _best(vectors: np.ndarray, truth: np.ndarray, number: int) -> tuple[np.ndarray, np.ndarray]:
     scores = score(vectors, made_prompts(3.0), temperature=1.0)
     mine = scores.label_index == number
     return scores.score[mine], truth[mine] == number
@@ -68,6 +85,12 @@ def _best(vectors: np.ndarray, truth: np.ndarray, number: int) -> tuple[np.ndarr
 def test_best_f1_lies_between_right_and_wrong() -> None:
     scores = np.array([0.9, 0.8, 0.7, 0.2, 0.1, 0.05])
     assert choose_threshold(scores, np.array([1, 1, 1, 0, 0, 0], bool), 5) == pytest.approx(0.45)
+
+
+def test_where_all_are_taken_the_default_does_if_it_takes_them_too() -> None:
+    right = np.ones(6, bool)
+    assert choose_threshold(np.full(6, 0.9), right, 6) == THRESHOLD
+    assert choose_threshold(np.array([0.9] * 5 + [0.2]), right, 6) == pytest.approx(0.1)
 
 
 def test_a_precision_that_is_not_reached_counts_nothing_and_few_crops_keep_the_default() -> None:
@@ -88,4 +111,4 @@ def test_reliability_of_sure_and_wrong_scores_is_all_error() -> None:
 def test_too_few_crops_are_refused() -> None:
     vectors, truth = made_crops(np.random.default_rng(2), 3, 3.0)
     with pytest.raises(DataError, match="too few to calibrate"):
-        calibrate(vectors, truth, made_prompts(3.0))
+        calibrate(*asked(vectors, truth, 3.0))

@@ -12,7 +12,7 @@ from made_vectors import coloured_crop, write_folders
 
 from agri_clip.errors import DataError
 from fine_tune.adapt.check import check_samples
-from fine_tune.adapt.samples import BACKGROUND, LabelledCrops, read_samples
+from fine_tune.adapt.samples import BACKGROUND, LabelledCrops, Place, read_samples
 
 
 @pytest.fixture
@@ -64,7 +64,10 @@ def test_coco(tmp_path: Path, photo: Path) -> None:
         ],
     }
     (tmp_path / "labels.json").write_text(json.dumps(document))
-    check_two(read_samples(tmp_path / "labels.json", photo.parent))
+    samples = read_samples(tmp_path / "labels.json", photo.parent)
+    check_two(samples)
+    assert samples.places[1] == Place(photo, (140.0, 20.0, 170.0, 50.0))
+    assert samples[[1]].places == samples.places[1:]
 
 
 def test_yolo(tmp_path: Path, photo: Path) -> None:
@@ -103,7 +106,13 @@ def test_answers_of_the_page(tmp_path: Path) -> None:
     write_folders(tmp_path, {"crops": "red"}, 5)
     said = [
         {"crop": "crops/0.png", "label": "aphid", "verdict": "right", "predicted": "aphid", "photo": "T1.jpg"},
-        {"crop": "crops/1.png", "label": "moth", "verdict": "something else", "predicted": "aphid"},
+        {
+            "crop": "crops/1.png",
+            "label": "moth",
+            "verdict": "something else",
+            "predicted": "aphid",
+            "objectness": 0.25,
+        },
         {"crop": "crops/2.png", "label": None, "verdict": "wrong", "predicted": "aphid"},
         {"crop": "crops/3.png", "label": None, "verdict": "not an insect", "predicted": "aphid"},
         {"crop": "crops/4.png", "label": "aphid", "verdict": "right", "predicted": "aphid"},
@@ -113,6 +122,8 @@ def test_answers_of_the_page(tmp_path: Path) -> None:
     samples = read_samples(tmp_path)
     assert samples.labels == ("aphid", "moth", BACKGROUND, "moth")
     assert samples.photos[0] == "T1.jpg"
+    np.testing.assert_equal(samples.objectness, [np.nan, 0.25, np.nan, np.nan])
+    assert samples[[0, 1]].objectness[1] == 0.25
     assert "1 crops are only known not to be what was said" in samples.notes[0]
 
 

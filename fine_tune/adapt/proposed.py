@@ -1,0 +1,103 @@
+"""Labelled photos as the detector sees them: the regions of a proposer, and which labelled box each has found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from agri_clip.console import progress
+from agri_clip.detections import PhotoRecord
+from agri_clip.detector import Detector
+from agri_clip.label_vectors import LabelVectors
+from agri_clip.matching import match_boxes
+from agri_clip.photo import read_photo
+from agri_clip.prompts import PromptSet
+from agri_clip.regions.base import Regions
+from agri_clip.scoring import Scores
+from fine_tune.adapt.calibration import HeldOutShift
+from fine_tune.adapt.samples import LabelledCrops
+
+
+@dataclass(frozen=True)
+class ProposedPhoto:
+    """A labelled photo with its regions.
+
+    Attributes
+    ----------
+    record : PhotoRecord
+    regions : Regions
+        All n of them, as they are when the photo is scored.
+    vectors : ndarray, shape (n, dim)
+        Of unit length.
+    kept : ndarray, shape (k,), int64
+        Regions that are left when overlapping ones are merged.
+    found : ndarray, shape (k,), int64
+        Which labelled crop each of these has found (IoU 0.5, one to one), or -1.
+    """
+
+    record: PhotoRecord
+    regions: Regions
+    vectors: np.ndarray
+    kept: np.ndarray
+    found: np.ndarray
+
+
+def propose_photos(samples: LabelledCrops, detector: Detector, prompts: PromptSet) -> list[ProposedPhoto]:
+    """Go through the photos of labelled crops as `detect` does, and see which labelled box each region has found.
+
+    Parameters
+    ----------
+    samples : LabelledCrops
+        With places.
+    detector : Detector
+    prompts : PromptSet
+        Of their labels; what overlapping regions are merged by.
+
+    Raises
+    ------
+    PhotoError
+        A photo can no longer be read.
+    """
+    rows_of: dict[tuple[str, bool], list[int]] = {}
+    for row, place in enumerate(samples.places):
+        rows_of.setdefault((str(place.path), place.upright), []).append(row)
+    seen = []
+    for (path, upright), rows in progress(rows_of.items(), len(rows_of), "proposing"):
+        photo = read_photo(path, read_codes=False, exif_orientation=upright)
+        proposal = detector.propose(photo)
+        vectors = detector.encode([proposal])[0]
+        regions = proposal.regions
+        _, kept = detector.labeller.label_photos([proposal.record], [len(regions)], regions, vectors, prompts)
+        matched = match_boxes(regions.boxes[kept], np.array([samples.places[row].box for row in rows], np.float64))
+        found = np.append(rows, -1)[matched]
+        seen.append(ProposedPhoto(proposal.record, regions, vectors, kept, found))
+    return seen
+
+
+def score_photos(
+    photos: Sequence[ProposedPhoto],
+    detector: Detector,
+    prompts: LabelVectors,
+    shifts: Sequence[np.ndarray],
+    temperature: float,
+) -> Scores:
+    """Scores of the kept regions of all photos, in their order, as `detect` gives them at a temperature.
+
+    Parameters
+    ----------
+    photos : sequence of ProposedPhoto
+    detector : Detector
+    prompts : LabelVectors
+    shifts : sequence of ndarray, shape (n, classes)
+        For each photo, what the encoder's head says of its regions; not used where it has none.
+    temperature : float
+    """
+    parts = []
+    for photo, shift in zip(photos, shifts, strict=True):
+        examples = prompts.examples and replace(prompts.examples, evidence=HeldOutShift(shift))
+        asked = replace(prompts, examples=examples, temperature=temperature)
+        scores = detector.labeller.score(photo.record, photo.regions, photo.vectors, asked)
+        parts.append(scores[photo.kept])
+    return Scores.concat(parts)
