@@ -9,10 +9,11 @@ import pytest
 
 from agri_clip import Detector, PromptSet
 from agri_clip.detections import FOUND
+from agri_clip.detector import MOST_BESIDE, propose_on_card
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import AgriClipError
 from agri_clip.exports import coco
-from agri_clip.photo import read_photo
+from agri_clip.photo import Photo, read_photo
 from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import find_card
@@ -35,6 +36,21 @@ class Corner:
 
     def propose(self, photo: object) -> Regions:  # noqa: ARG002
         return Regions(np.array([[0, 0, 50, 50]], np.float32), np.ones(1, np.float32))
+
+
+class Scattered:
+    """A proposer that is sure of some insects at the edge of a photo, beside its card, and of others in the middle."""
+
+    name, version = "scattered", "1"
+
+    def __init__(self, beside: int, on_card: int) -> None:
+        self.beside, self.on_card = beside, on_card
+
+    def propose(self, photo: Photo) -> Regions:
+        corners = [(6 * i, 0) for i in range(self.beside)]
+        corners += [(photo.width // 2 + 6 * i, photo.height // 2) for i in range(self.on_card)]
+        boxes = np.array([[x, y, x + 5, y + 5] for x, y in corners], np.float32)
+        return Regions(boxes, np.full(len(boxes), 0.9, np.float32))
 
 
 class CountingEncoder:
@@ -96,6 +112,21 @@ def test_a_photo_that_fails_stands_in_the_result_and_the_rest_goes_on(detector: 
     assert [part.photos[0].failed for _, part in results] == [True, False]
     assert results[0][1].photos[0].reason
     assert len(results[1][1])
+
+
+@pytest.mark.parametrize(
+    ("beside", "on_card", "believed"), [(MOST_BESIDE, 0, False), (MOST_BESIDE - 1, 0, True), (MOST_BESIDE, 1, True)]
+)
+def test_a_card_without_insects_is_none_where_many_lie_beside_it(
+    detector: Detector, beside: int, on_card: int, believed: bool
+) -> None:
+    scattered = Scattered(beside, on_card)
+    searching = Detector(scattered, detector.encoder, card_size_mm=(100, 250))
+    found = searching(TRAP, "an insect")
+    assert len(propose_on_card(scattered, read_photo(TRAP), find_card(read_photo(TRAP)))) == len(found)
+    assert len(found) == on_card + (0 if believed else beside)
+    assert (found.photos[0].card_area_px is not None) == believed
+    assert any("hardly an insect" in note for note in found.photos[0].notes) != believed
 
 
 def test_batches_span_photos(detector: Detector) -> None:

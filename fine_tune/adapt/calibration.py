@@ -151,8 +151,8 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
     Returns
     -------
     float
-        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, or where all
-        of its crops are best taken and lie above it; above all scores where a wanted precision is not reached.
+        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, or where
+        all of them are best taken and lie above it; above all scores where a wanted precision is not reached.
     """
     if total < LEAST_CROPS or not len(scores):
         return THRESHOLD
