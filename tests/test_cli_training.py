@@ -47,13 +47,14 @@ def test_adapt_proposer_says_what_was_kept(
 
     def adapt(coco: Path, out: Path, **options: Any) -> proposer.ProposerResult:
         asked.update(options, coco=coco)
-        return proposer.ProposerResult(out, 0.4, 0.5, kept, 60, 50, 3, 1)
+        return proposer.ProposerResult(out, 0.4, 0.5, 0.72, 0.71, kept, 60, 50, 3, 1)
 
     monkeypatch.setattr(proposer, "adapt_proposer", adapt)
     more = ("--also", "b.json", "--steps", 60, "--rendered", 5, "--seed", 2, "--fresh")
     assert run("adapt-proposer", "a.json", "--out", tmp_path / "mine", *more) == 0
     printed = capsys.readouterr().out
     assert said in printed
+    assert "rendered photos of every ground: 0.720 before, 0.710 after" in printed
     assert f"--proposer {tmp_path / 'mine'}" in printed
     assert (asked["coco"], asked["also"], asked["resume"]) == (Path("a.json"), [Path("b.json")], False)
     assert asked["recipe"] == proposer.ProposerRecipe(steps=60, photos=5, seed=2)

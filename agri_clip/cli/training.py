@@ -46,6 +46,8 @@ def adapt_proposer(
     scores = f"average precision at IoU 0.5 on {result.held_out} photos held out: {result.before:.3f} before, "
     console = output()
     console.print(f"{scores}{result.after:.3f} after {result.best_step} steps", markup=False, soft_wrap=True)
+    elsewhere = f"{result.elsewhere_before:.3f} before, {result.elsewhere_after:.3f} after"
+    console.print(f"on rendered photos of every ground: {elsewhere}", markup=False, soft_wrap=True)
     if result.kept == "old":
         console.print(f"the new weights are not better, so {out} holds the old ones", markup=False, soft_wrap=True)
     console.print(f"use it with: --proposer {out}", markup=False, soft_wrap=True)

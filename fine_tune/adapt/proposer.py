@@ -42,8 +42,9 @@ class ProposerRecipe(Recipe):
         Share of the insects, by whole photos, that early stopping and the verdict go by.
     judge_every, patience : int
         Steps between judgements, and judgements without a better average precision after which training stops.
-    calibrated_on : int
-        Rendered photos that the confidence is fitted on, beside those held out.
+    rendered : int
+        Rendered photos of every ground that tell what is lost elsewhere, and that the confidence is fitted on beside
+        those held out.
     data : str
         Hash of the photos; filled in, as `start` is, by `adapt_proposer`.
     """
@@ -58,7 +59,7 @@ class ProposerRecipe(Recipe):
     held_out: float = 0.25
     judge_every: int = 50
     patience: int = 3
-    calibrated_on: int = 24
+    rendered: int = 24
     data: str = ""
 
 
@@ -72,6 +73,8 @@ class ProposerResult:
         What ``--proposer`` takes.
     before, after : float
         Average precision at IoU 0.5 on the photos held out, with the old weights and with the new ones.
+    elsewhere_before, elsewhere_after : float
+        The same on rendered photos of every ground.
     kept : {"new", "old"}
         Which weights the folder holds: the new ones only where they are better.
     steps, best_step : int
@@ -83,6 +86,8 @@ class ProposerResult:
     folder: Path
     before: float
     after: float
+    elsewhere_before: float
+    elsewhere_after: float
     kept: str
     steps: int
     best_step: int
@@ -218,9 +223,9 @@ class FieldTrainer(Trainer):
         for name in ("best_step", "best_precision", "stale", "rows"):
             setattr(self, name, state[name])
 
-    def judge(self, net: Any, **changes: Any) -> float:
-        """Average precision of a network on the photos held out."""
-        return precision_on(YoloProposer(self.write(net, self.out / "judged"), **changes), self.held_out)
+    def judge(self, net: Any, photos: Sequence[LabelledPhoto], **changes: Any) -> float:
+        """Average precision of a network on some photos."""
+        return precision_on(YoloProposer(self.write(net, self.out / "judged"), **changes), photos)
 
     def write(self, net: Any, folder: Path) -> Path:
         """Write a network as a model folder with the settings of the start."""
@@ -252,7 +257,7 @@ class FieldTrainer(Trainer):
 
     def _record(self, out: Path, loss: float, log: TensorBoardLog | None) -> None:
         """Judge, remember the weights if they are the best, and write down how far training is."""
-        precision = self.judge(self.average, views=1)
+        precision = self.judge(self.average, self.held_out, views=1)
         if precision > self.best_precision:
             self.best, self.best_step, self.best_precision = deepcopy(self.average), self.step, precision
             self.stale = 0
@@ -268,18 +273,27 @@ class FieldTrainer(Trainer):
 def _settle(trainer: FieldTrainer, out: Path) -> ProposerResult:
     """Compare old and new as they would be used, and write the better ones; the old ones where they are equal."""
     recipe = trainer.field
-    before, after = trainer.judge(trainer.old), trainer.judge(trainer.best)
+    drawn = [render_photo("validation", recipe.seed, number) for number in range(recipe.rendered)]
+    rendered = [LabelledPhoto(p.pixels, p.boxes.astype(np.float32), p.kind, real=False) for p in drawn]
+    (before, elsewhere_before), (after, elsewhere_after) = (
+        [trainer.judge(net, photos) for photos in (trainer.held_out, rendered)] for net in (trainer.old, trainer.best)
+    )
     better = after > before
+    trainer.write(trainer.best if better else trainer.old, out)
     if better:
-        trainer.write(trainer.best, out)
-        drawn = [render_photo("validation", recipe.seed, number) for number in range(recipe.calibrated_on)]
-        rendered = [LabelledPhoto(p.pixels, p.boxes.astype(np.float32), p.kind, real=False) for p in drawn]
         calibrate(out, trainer.held_out, rendered)
-    else:
-        trainer.write(trainer.old, out)
-    photos = len(trainer.tiles.real)
-    kept = "new" if better else "old"
-    result = ProposerResult(out, before, after, kept, trainer.step, trainer.best_step, photos, len(trainer.held_out))
+    result = ProposerResult(
+        folder=out,
+        before=before,
+        after=after,
+        elsewhere_before=elsewhere_before,
+        elsewhere_after=elsewhere_after,
+        kept="new" if better else "old",
+        steps=trainer.step,
+        best_step=trainer.best_step,
+        photos=len(trainer.tiles.real),
+        held_out=len(trainer.held_out),
+    )
     facts = {**{key: value for key, value in asdict(result).items() if key != "folder"}, "recipe": asdict(recipe)}
     (out / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return result

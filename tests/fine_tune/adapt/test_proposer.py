@@ -24,7 +24,7 @@ from fine_tune.adapt.proposer import FieldTrainer, ProposerRecipe, ProposerResul
 from fine_tune.detector import build_detector
 from fine_tune.detector_photos import LabelledPhoto, write_photos
 
-TINY = ProposerRecipe(photos=2, steps=4, batch=2, warmup=1, tile=64, judge_every=2, calibrated_on=1, seed=3)
+TINY = ProposerRecipe(photos=2, steps=4, batch=2, warmup=1, tile=64, judge_every=2, rendered=1, seed=3)
 SIDE, SQUARE = 160, 40
 
 
@@ -103,9 +103,11 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_better_weights_are_kept_with_the_settings_of_the_start(
     coco: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.1, 0.3)  # at 0, 2 and 4 steps; then old and new as they would be used
+    # At 0, 2 and 4 steps; then old and new as they would be used, each on the field and elsewhere.
+    judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.1, 0.7, 0.3, 0.6)
     result = adapt(coco, tmp_path / "mine", start)
     assert (result.kept, result.best_step, result.photos, result.held_out) == ("new", 4, 3, 1)
+    assert (result.before, result.after, result.elsewhere_before, result.elsewhere_after) == (0.1, 0.3, 0.7, 0.6)
     assert not same_weights(start, tmp_path / "mine")
     proposer = get_proposer(str(tmp_path / "mine"))
     assert isinstance(proposer, YoloProposer)
@@ -124,7 +126,7 @@ def test_better_weights_are_kept_with_the_settings_of_the_start(
 def test_the_old_weights_are_kept_where_the_new_ones_are_no_better(
     after: float, coco: Path, start: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.2, after)
+    judged_as(monkeypatch, 0.1, 0.2, 0.3, 0.2, 0.7, after, 0.8)
     result = adapt(coco, tmp_path / "mine", start)
     assert (result.kept, result.before, result.after) == ("old", 0.2, after)
     assert same_weights(start, tmp_path / "mine")
