@@ -138,6 +138,8 @@ def calibrate(
 def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precision: float | None = None) -> float:
     """The threshold of a label from the crops whose best label it is.
 
+    Of thresholds whose F1 is the best but for noise, the one nearest the default: few crops are no reason to leave it.
+
     Parameters
     ----------
     scores : ndarray, shape (m,), 0 to 1
@@ -151,8 +153,8 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
     Returns
     -------
     float
-        Half way between two scores; the default of scoring for fewer than `LEAST_CROPS` crops of the label, or where
-        all of them are best taken and lie above it; above all scores where a wanted precision is not reached.
+        The default of scoring for fewer than `LEAST_CROPS` crops of the label, or where it takes the very crops that
+        are to be taken; else half way between two scores; above all scores where a wanted precision is not reached.
     """
     if total < LEAST_CROPS or not len(scores):
         return THRESHOLD
@@ -162,16 +164,38 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
     # Crops of one score are counted together.
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     if precision is None:
-        best = ends[int(np.argmax(2 * hits[ends] / (counted[ends] + total)))]
+        best = _nearest_default(ranked, right[order], ends, total)
     else:
         reached = ends[hits[ends] / counted[ends] >= precision]
         if not len(reached):
             return float(min(1.0, ranked[0] + (1 - ranked[0]) / 2))
         best = reached[-1]
-    if best + 1 == len(ranked) and ranked[best] > THRESHOLD:
-        return THRESHOLD
     below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2)
+    return THRESHOLD if below < THRESHOLD <= ranked[best] else float((ranked[best] + below) / 2)
+
+
+def _nearest_default(ranked: np.ndarray, right: np.ndarray, ends: np.ndarray, total: int) -> int:
+    """Of all numbers of crops that may be taken, less one, that nearest the default which is best but for noise.
+
+    F1 is compared by one standard error of its difference, by what each crop adds to either (the delta method).
+    """
+    hits, counted = np.cumsum(right)[ends], ends + 1
+    f1 = 2 * hits / (counted + total)
+    best = int(np.argmax(f1))
+    places, spread = np.arange(len(ranked)), len(ranked) / max(len(ranked) - 1, 1)
+
+    def parts(number: int) -> np.ndarray:
+        taken = places <= ends[number]
+        return np.asarray((taken * (2 * right - f1[number]) - f1[number] * right) / (counted[number] + total))
+
+    # How far the default lies outside the scores between which the threshold would be.
+    below = np.append(ranked[ends[:-1] + 1], 0.0)
+    away = np.maximum(0, np.maximum(below - THRESHOLD, THRESHOLD - ranked[ends]))
+    for number in np.lexsort((-f1, away)).tolist():
+        noise = float(np.sqrt(((parts(best) - parts(number)) ** 2).sum() * spread))
+        if f1[best] - f1[number] <= noise:
+            return int(ends[number])
+    return int(ends[best])
 
 
 def _of_none(scores: Scores, prompts: LabelVectors) -> np.ndarray:

@@ -83,14 +83,23 @@ def _best(vectors: np.ndarray, truth: np.ndarray, number: int) -> tuple[np.ndarr
 
 
 def test_best_f1_lies_between_right_and_wrong() -> None:
-    scores = np.array([0.9, 0.8, 0.7, 0.2, 0.1, 0.05])
-    assert choose_threshold(scores, np.array([1, 1, 1, 0, 0, 0], bool), 5) == pytest.approx(0.45)
+    right = np.repeat([True, False], 30)
+    assert choose_threshold(np.repeat([0.9, 0.5], 30), right, 30) == pytest.approx(0.7)
+    assert choose_threshold(np.repeat([0.2, 0.1], 30), right, 30) == pytest.approx(0.15)
+
+
+def test_a_few_crops_do_not_move_the_default() -> None:
+    scores, right = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.2]), np.array([1, 1, 1, 1, 1, 0, 0], bool)
+    # Without the sixth crop F1 is 1 and not 10 / 11: one mistake, whose standard error is as large as itself.
+    assert choose_threshold(scores, right, 5) == THRESHOLD
+    many, truth = np.repeat(scores, 20), np.repeat(right, 20)
+    assert choose_threshold(many, truth, 100) == pytest.approx(0.45)
 
 
 def test_where_all_are_taken_the_default_does_if_it_takes_them_too() -> None:
-    right = np.ones(6, bool)
-    assert choose_threshold(np.full(6, 0.9), right, 6) == THRESHOLD
-    assert choose_threshold(np.array([0.9] * 5 + [0.2]), right, 6) == pytest.approx(0.1)
+    right = np.ones(60, bool)
+    assert choose_threshold(np.full(60, 0.9), right, 60) == THRESHOLD
+    assert choose_threshold(np.repeat([0.9, 0.2], 30), right, 60) == pytest.approx(0.1)
 
 
 def test_a_precision_that_is_not_reached_counts_nothing_and_few_crops_keep_the_default() -> None:
