@@ -131,6 +131,8 @@ def judge_by_agreement(task: Task, labels: tuple[str, ...], seed: int) -> Verdic
     Words that the encoder was taught agree where they fit the labels better than most shuffles of them do. Of labels in
     words that it was never taught nothing can be said, and they are given because words fail: where there are no
     others, they are believed.
+
+    Class by class, one stays with its words where these name its crops rightly, and no other crop so.
     """
     words = log_softmax(task.words.logits(task.vectors), axis=1)
     taught = np.ones(task.words.classes, bool) if task.taught is None else task.taught
@@ -143,18 +145,26 @@ def judge_by_agreement(task: Task, labels: tuple[str, ...], seed: int) -> Verdic
     own = known[rows, classes].sum()
     # Sums in another order differ in their last digits. Of two or three labels even the best order is not that rare.
     agree = bool((shuffled >= own - 1e-9).mean() <= AGREEMENT_LEVEL or own >= shuffled.max() - 1e-9)
-    used = np.full(task.words.classes, agree)
-    told = (
-        "words and labels agree"
-        if agree and asked
-        else "the encoder was not taught the labels' words, so labels are believed"
-        if agree
-        else "other orders of the labels fit the words as well; check the labels, or give more photos: words are kept"
-    )
+    used = agree & ~_named_well(words, task.classes)
+    if not agree:
+        told = "other orders of the labels fit the words as well; check the labels, or give more photos: words are kept"
+    elif not used.any():
+        told = "the words name all crops rightly: words are kept"
+    elif asked:
+        told = "words and labels agree"
+    else:
+        told = "the encoder was not taught the labels' words, so labels are believed"
     reason = f"too few photos to prove a gain on held-out crops; {told}"
     nan = np.full(task.words.classes, np.nan)
     none = np.zeros(len(task.classes), bool)
     return Verdict(used, reason, np.nan, np.nan, _verdicts(task, words, words, none, nan, nan, used, labels), words)
+
+
+def _named_well(words: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Classes (k,) that the words (n, k) give to their own crops, and to no other."""
+    given = words.argmax(axis=1) == np.arange(words.shape[1])[:, None]
+    own = classes == np.arange(words.shape[1])[:, None]
+    return np.asarray((given == own).all(axis=1))
 
 
 def _gain(task: Task, plain: np.ndarray, shares: np.ndarray, judged: np.ndarray) -> tuple[float, float]:

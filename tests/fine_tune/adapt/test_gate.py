@@ -52,9 +52,19 @@ def test_with_one_photo_a_class_labels_are_believed_where_words_tell_nothing() -
 
 
 def test_with_one_photo_a_class_labels_are_believed_where_words_agree() -> None:
-    climbed = climb(made_task(np.random.default_rng(3), 1, words_right=True), LABELS)
-    assert climbed.head is not None
+    task = made_task(np.random.default_rng(3), 1, classes=6, words_right=True, spread=0.05)
+    mixed = Words(task.words.texts[[0, 1, 2, 3, 5, 4]], task.words.owner, task.words.logit_scale)
+    climbed = climb(replace(task, words=mixed), tuple("abcdef"))
     assert "words and labels agree" in climbed.verdict.reason
+    assert climbed.head is not None
+    # Only the two that the words mix up; the others are named rightly already.
+    assert climbed.head.used.tolist() == [False] * 4 + [True] * 2
+
+
+def test_with_one_photo_a_class_words_that_name_all_crops_rightly_are_kept() -> None:
+    climbed = climb(made_task(np.random.default_rng(3), 1, words_right=True, spread=0.05), LABELS)
+    assert climbed.head is None
+    assert "the words name all crops rightly" in climbed.verdict.reason
 
 
 def test_with_one_photo_a_class_words_that_sort_the_crops_otherwise_are_kept() -> None:
