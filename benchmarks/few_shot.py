@@ -76,7 +76,7 @@ class Remembering:
         keys = [crop.tobytes() for crop in crops]
         new = {key: crop for key, crop in zip(keys, crops, strict=True) if key not in self._kept}
         self._kept.update(zip(new, self._base.encode_images(list(new.values())), strict=True))
-        return np.stack([self._kept[key] for key in keys])
+        return np.array([self._kept[key] for key in keys], np.float32).reshape(-1, self._base.dim)
 
 
 def draw(seed: int, count: int) -> LabelledCrops:

@@ -187,6 +187,8 @@ def _judge_crops(task: _Task) -> _Judged:
     truth = []
     for rows, given in ((np.isnan(objectness), False), (~np.isnan(objectness), True)):
         chosen = np.flatnonzero(task.usable & rows)
+        if not len(chosen):
+            continue
         vectors = task.encoder.encode_images(task.samples[chosen].crops)
         prompts = held_out(embed_prompts(task.encoder, task.words), task.shifts(vectors, chosen))
         parts.append((vectors, prompts, objectness[chosen] if given else None))
