@@ -205,7 +205,9 @@ def _judge_crops(task: _Task) -> _Judged:
 def _judge_photos(task: _Task, detector: Detector, all_labelled: bool) -> _Judged:
     """Scores of what a proposer finds in the photos, as `detect` gives them."""
     prompts = embed_prompts(task.encoder, task.words)
-    photos = propose_photos(task.samples, detector, task.words)
+    photos, notes = propose_photos(task.samples, detector, task.words, bare=all_labelled)
+    if not photos:
+        raise DataError(f"{task.samples.source}: no photo can be read; {'; '.join(notes)}")
     found = np.concatenate([photo.found for photo in photos])
     shifts = []
     for photo in photos:
@@ -226,7 +228,7 @@ def _judge_photos(task: _Task, detector: Detector, all_labelled: bool) -> _Judge
         prompts,
         np.bincount(task.truth[never], minlength=len(prompts.labels)),
         facts | {"missed": int(never.sum())},
-        (note,),
+        (note, *notes),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from agri_clip.console import progress
 from agri_clip.detections import PhotoRecord
 from agri_clip.detector import Detector
+from agri_clip.errors import PhotoError
 from agri_clip.label_vectors import LabelVectors
 from agri_clip.matching import match_boxes
 from agri_clip.photo import read_photo
@@ -44,7 +45,9 @@ class ProposedPhoto:
     found: np.ndarray
 
 
-def propose_photos(samples: LabelledCrops, detector: Detector, prompts: PromptSet) -> list[ProposedPhoto]:
+def propose_photos(
+    samples: LabelledCrops, detector: Detector, prompts: PromptSet, *, bare: bool = False
+) -> tuple[list[ProposedPhoto], list[str]]:
     """Go through the photos of labelled crops as `detect` does, and see which labelled box each region has found.
 
     Parameters
@@ -54,26 +57,34 @@ def propose_photos(samples: LabelledCrops, detector: Detector, prompts: PromptSe
     detector : Detector
     prompts : PromptSet
         Of their labels; what overlapping regions are merged by.
+    bare : bool
+        Whether to go through the photos in which nothing was labelled too.
 
-    Raises
-    ------
-    PhotoError
-        A photo can no longer be read.
+    Returns
+    -------
+    photos : list of ProposedPhoto
+    notes : list of str
+        Photos that cannot be read, and why.
     """
     rows_of: dict[tuple[str, bool], list[int]] = {}
     for row, place in enumerate(samples.places):
         rows_of.setdefault((str(place.path), place.upright), []).append(row)
-    seen = []
+    rows_of.update({(str(path), True): [] for path in samples.bare if bare})
+    seen, notes = [], []
     for (path, upright), rows in progress(rows_of.items(), len(rows_of), "proposing"):
-        photo = read_photo(path, read_codes=False, exif_orientation=upright)
+        try:
+            photo = read_photo(path, read_codes=False, exif_orientation=upright)
+        except PhotoError as error:
+            notes.append(f"left out: {error}")
+            continue
         proposal = detector.propose(photo)
         vectors = detector.encode([proposal])[0]
         regions = proposal.regions
         _, kept = detector.labeller.label_photos([proposal.record], [len(regions)], regions, vectors, prompts)
-        matched = match_boxes(regions.boxes[kept], np.array([samples.places[row].box for row in rows], np.float64))
-        found = np.append(rows, -1)[matched]
+        boxes = np.array([samples.places[row].box for row in rows], np.float64).reshape(-1, 4)
+        found = np.array([*rows, -1], np.int64)[match_boxes(regions.boxes[kept], boxes)]
         seen.append(ProposedPhoto(proposal.record, regions, vectors, kept, found))
-    return seen
+    return seen, notes
 
 
 def score_photos(

@@ -204,6 +204,7 @@ class _Parts:
         self._rows: list[tuple[np.ndarray, str, str, str]] = []
         self._places: list[Place] = []
         self._objectness: list[float] = []
+        self._bare: list[Path] = []
 
     def add_file(self, path: Path, label: str, photo: str, name: str, objectness: float | None = None) -> None:
         """A crop that is a file."""
@@ -230,6 +231,7 @@ class _Parts:
         Where `size` (width, height) is that of the photo as the camera stored it, the boxes are of that too.
         """
         if not len(boxes):
+            self._bare.append(path)
             return
         try:
             pixels, upright = read_photo(path, read_codes=False).pixels, True
@@ -259,7 +261,15 @@ class _Parts:
         labels = tuple(spelled.setdefault(label_key(label), label) for label in labels)
         objectness = () if all(map(isnan, self._objectness)) else tuple(self._objectness)
         return LabelledCrops(
-            crops, labels, photos, names, str(self.source), tuple(notes), tuple(self._places), objectness
+            crops,
+            labels,
+            photos,
+            names,
+            str(self.source),
+            tuple(notes),
+            places=tuple(self._places),
+            objectness=objectness,
+            bare=tuple(self._bare),
         )
 
 

@@ -60,6 +60,8 @@ class LabelledCrops:
         Empty where people labelled crops and no photos.
     objectness : tuple of n float
         Of the region that each crop shows, 0 to 1; NaN where that is not known. Empty where it is known of none.
+    bare : tuple of Path
+        Photos in which people labelled nothing.
     """
 
     crops: tuple[np.ndarray, ...]
@@ -70,6 +72,7 @@ class LabelledCrops:
     notes: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
     objectness: tuple[float, ...] = ()
+    bare: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         sizes = {len(self.crops), len(self.labels), len(self.photos), len(self.names)}
@@ -92,6 +95,7 @@ class LabelledCrops:
             self.notes,
             tuple(self.places[i] for i in rows) if self.places else (),
             tuple(self.objectness[i] for i in rows) if self.objectness else (),
+            self.bare,
         )
 
     @property
