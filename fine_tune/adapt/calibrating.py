@@ -122,7 +122,8 @@ def calibrate_encoder(
     notes += judged.notes
     if least:
         more = "--all-labelled if all insects of these labels have a box" if samples.places else MORE
-        notes.append(f"nothing shows what is found beside insects, so no threshold is below {least:g}; add {more}")
+        so = "" if precision is None else ", and the precision holds among insects of these labels only"
+        notes.append(f"nothing shows what else is found, so no threshold is below {least:g}{so}; add {more}")
     fitted, before, after = calibrate(judged.scores_at, judged.truth, judged.prompts, precision, judged.missed, least)
     fitted = replace(fitted, fitted_on={**fitted.fitted_on, **judged.facts})
     card = read_card(own) if is_adapted(own) else None

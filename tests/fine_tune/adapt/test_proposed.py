@@ -188,6 +188,9 @@ def test_crops_that_are_all_insects_are_no_reason_to_lower_a_threshold(tmp_path:
     low = calibrate_encoder(red, ColourEncoder(), tmp_path / "out")
     assert set(low.calibration.thresholds.values()) == {THRESHOLD}
     assert "add 5 crops labelled 'not an insect'" in low.notes[0]
+    assert "precision" not in low.notes[0]
+    asked = calibrate_encoder(red, ColourEncoder(), tmp_path / "out", precision=0.9)
+    assert "the precision holds among insects of these labels only" in asked.notes[0]
     write_folders(tmp_path / "crops", {"background": "yellow"}, 6, seed=1)
     assert calibrate_encoder(read_samples(tmp_path / "crops"), ColourEncoder(), tmp_path / "out").notes == ()
 
