@@ -27,8 +27,8 @@ from agri_clip.settings import Settings
 BATCH_CROPS = 1024
 
 #: What looks like the card is none where so many regions that the proposer is sure of lie beside it, and not even a
-#: tenth as many on it. Of 146 real traps with a card one has so many beside it, and eight times as many on it; where the
-#: finder took the table for the card, as a cold light makes it do, 11 to 64 lay beside and none on it.
+#: tenth as many on it. Of 146 real traps with a card one has so many beside it, and eight times as many on it. Where
+#: the finder took the table for the card, as a cold light makes it do, 11 to 64 lay beside and none on it.
 SURE, MOST_BESIDE = 0.5, 10
 
 
