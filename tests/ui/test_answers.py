@@ -28,7 +28,7 @@ def detections() -> Detections:
         status=column([FOUND, FOUND, FOUND, FOUND, BACKGROUND]),
         scores=column([0.9, 0.6, 0.4, 0.8, 0.1]),
         insect=column([0.95, 0.9, 0.5, 0.9, 0.1]),
-        objectness=np.ones(5),
+        objectness=column([0.9, 0.85, 0.5, 0.9, 0.2]),
         margin=column([0.9, 0.1, 0.3, 0.7, 0.0]),
         length_px=np.full(5, 8.0),
         length_mm=np.full(5, np.nan),
@@ -79,7 +79,13 @@ def test_answers_are_a_file_that_programs_read_and_another_visit_goes_on_with(tm
         ("right", "whitefly", "whitefly"),
         ("something else", "白粉虱", "whitefly"),
     ]
+    assert [line["objectness"] for line in lines] == [0.9, 0.85]
     assert all((tmp_path / line["crop"]).read_bytes() == CROP for line in lines)
+    assert len(Answers(tmp_path)) == 2
+    # A file of a version that did not keep the objectness.
+    for line in lines:
+        del line["objectness"]
+    (tmp_path / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     assert len(Answers(tmp_path)) == 2
 
 
