@@ -136,11 +136,12 @@ class Detector:
         seen = find_card(photo) if self.settings.card or self.settings.card_size_mm else None
         regions = self.proposer.propose(photo)
         notes = photo.notes + regions.notes
-        card = believe_card(seen, regions)
-        if seen is not None and card is None:
+        on_card = None if seen is None else regions_on(seen, regions)
+        card = None if on_card is None else seen
+        if seen is not None and on_card is None:
             notes += ("what looked like the card holds hardly an insect, so the whole photo was searched",)
-        if card is not None and self.settings.card:
-            regions = regions[card.contains(regions.boxes)]
+        if on_card is not None and self.settings.card:
+            regions = regions[on_card]
         scale = self._scale(photo, card)
         if self.settings.card_size_mm and scale is None:
             notes += ("no card was found, so there is no scale; give --mm-per-pixel",)
@@ -192,21 +193,18 @@ class Detector:
         return photo.mm_per_pixel
 
 
-def believe_card(card: Card | None, regions: Regions) -> Card | None:
-    """The card, or None where it can be none: the regions that the proposer is sure of lie beside it."""
-    if card is None:
-        return None
-    sure = regions.boxes[regions.objectness >= SURE]
-    on_card = int(card.contains(sure).sum())
-    beside = len(sure) - on_card
-    return None if beside >= MOST_BESIDE and on_card < beside / 10 else card
+def regions_on(card: Card, regions: Regions) -> np.ndarray | None:
+    """Which regions lie on the card, shape (n,), bool; None where it can be no card: the sure ones lie beside it."""
+    on_card, sure = card.contains(regions.boxes), regions.objectness >= SURE
+    beside = int((sure & ~on_card).sum())
+    return None if beside >= MOST_BESIDE and (sure & on_card).sum() < beside / 10 else on_card
 
 
 def propose_on_card(proposer: Proposer, photo: Photo, card: Card | None) -> Regions:
     """The proposer's regions, without those beside the card; all of them where there is no card to be believed."""
     regions = proposer.propose(photo)
-    card = believe_card(card, regions)
-    return regions if card is None else regions[card.contains(regions.boxes)]
+    on_card = None if card is None else regions_on(card, regions)
+    return regions if on_card is None else regions[on_card]
 
 
 def as_prompt_set(prompts: PromptSet | str) -> PromptSet:

@@ -24,7 +24,7 @@ from agri_clip.encoders import get_encoder
 from agri_clip.prompts.templates import expand, with_article
 from benchmarks.intervals import mean_over, with_interval
 from fine_tune.adapt.samples import LabelledCrops
-from fine_tune.adapt.tower_training import RECIPES, Method
+from fine_tune.adapt.tower_training import RECIPES, Method, TowerRecipe
 from fine_tune.adapt.towers import adapt_towers
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 
@@ -78,14 +78,14 @@ def share(right: np.ndarray) -> dict[str, Any]:
     return with_interval(mean_over(right, np.arange(len(right))), len(right))
 
 
-def compare_methods(seed: int, steps: int, work: Path) -> dict[str, Any]:
+def compare_methods(seed: int, steps: int, reminders: int, work: Path) -> dict[str, Any]:
     """LoRA and full fine-tuning on the same crops: accuracy on other crops, and what the optimisers kept."""
     shots, tested = field_crops(CLASSES, SHOTS, "validation", seed), field_crops(CLASSES, TESTED, "held-out", seed)
     right = {"words": right_names("builtin", tested)}
     figures: dict[str, Any] = {}
     methods: tuple[Method, ...] = ("lora", "full")
     for method in methods:
-        recipe = replace(RECIPES[method], steps=steps)
+        recipe = replace(RECIPES[method], steps=steps, reminders=reminders)
         result = adapt_towers(
             shots, TEXTS, "builtin", work / method, method=method, recipe=recipe, seed=seed, device="cpu", resume=False
         )
@@ -106,7 +106,7 @@ def compare_methods(seed: int, steps: int, work: Path) -> dict[str, Any]:
     return figures
 
 
-def without_photos(seed: int, steps: int, work: Path) -> dict[str, Any]:
+def without_photos(seed: int, steps: int, reminders: int, work: Path) -> dict[str, Any]:
     """LoRA where one pest has no photo: with nothing of it, and with rendered crops by another camera as its shots."""
     *others, pest = CLASSES
     field = field_crops(others, SHOTS, "validation", seed)
@@ -120,7 +120,7 @@ def without_photos(seed: int, steps: int, work: Path) -> dict[str, Any]:
     encoders = {"words": "builtin"}
     for name, samples in (("nothing", field), ("rendered", both)):
         folder = work / name
-        recipe = replace(RECIPES["lora"], steps=steps)
+        recipe = replace(RECIPES["lora"], steps=steps, reminders=reminders)
         adapt_towers(
             samples, TEXTS, "builtin", folder, method="lora", recipe=recipe, seed=seed, device="cpu", resume=False
         )
@@ -137,6 +137,7 @@ def main(
     out: Annotated[Path | None, typer.Option("--json", help="File for the figures.")] = None,
     methods: Annotated[bool, typer.Option(help="LoRA against full fine-tuning.")] = True,
     rendered: Annotated[bool, typer.Option(help="The pest of no photo.")] = True,
+    reminders: Annotated[int, typer.Option(min=0, help="Crops of other groups a step.")] = TowerRecipe.reminders,
 ) -> None:
     """Measure; the exit status is 1 where LoRA needs more memory than it may, or names significantly fewer crops."""
     torch.set_num_threads(1)
@@ -144,9 +145,9 @@ def main(
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         if methods:
-            figures["methods"] = compare_methods(seed, steps, Path(folder))
+            figures["methods"] = compare_methods(seed, steps, reminders, Path(folder))
         if rendered:
-            figures["without_photos"] = without_photos(seed, steps, Path(folder))
+            figures["without_photos"] = without_photos(seed, steps, reminders, Path(folder))
     text = json.dumps(figures, indent=1)
     typer.echo(text)
     if out is not None:

@@ -103,8 +103,9 @@ def main(
             write_coco(some(field, order[:learnt], seed, old=True), coco.parent)
         result = adapt_proposer(coco, folder / "adapted", recipe=replace(ProposerRecipe(seed=seed), steps=steps))
         figures: dict[str, Any] = {"result": {**asdict(result), "folder": result.folder.name}}
-        for name, proposer in (("before", "insect-yolo"), ("after", str(result.folder))):
-            figures[name] = {part: set_figures(judge(YoloProposer(proposer), tried)) for part, tried in sets.items()}
+        for name, model in (("before", "insect-yolo"), ("after", str(result.folder))):
+            proposer = YoloProposer(model)
+            figures[name] = {part: set_figures(judge(proposer, tried)) for part, tried in sets.items()}
     text = json.dumps(figures, indent=1)
     typer.echo(text)
     if out is not None:

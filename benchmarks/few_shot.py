@@ -2,6 +2,7 @@
 
 python benchmarks/few_shot.py --seeds 5
 python benchmarks/few_shot.py --towers 3          # LoRA against what `adapt` picks by itself, at the most crops
+python benchmarks/few_shot.py --seeds 0 --known 40    # one crop each of groups that the encoder knows
 
 The six groups are those of `benchmarks.unseen_insects`, which no training drew. Each seed has training crops of its
 own; all are tried on the same held-out crops, through the scoring that `detect` uses. A crop counts as a photo.
@@ -12,7 +13,7 @@ from __future__ import annotations
 import tempfile
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ from agri_clip.scoring import score
 from benchmarks.unseen_insects import UNSEEN, drawn_too
 from fine_tune.adapt.adapting import Adapted, adapt, prompts_for
 from fine_tune.adapt.samples import LabelledCrops
+from fine_tune.adapt.tower_training import RECIPES, TowerRecipe
 from fine_tune.adapt.towers import adapt_towers
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 
@@ -43,6 +45,8 @@ TRIED = 60
 OTHERS = 8
 #: Parts of the seeds of crops that are tried, and that are learnt from.
 TRIED_SEED, LEARNT_SEED = 71, 1000
+#: The same for groups of the training, and held-out crops of each.
+KNOWN_TRIED_SEED, KNOWN_LEARNT_SEED, KNOWN_TRIED = 912, 911, 20
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,9 @@ def named_among_all(encoder: Encoder, prompts: PromptSet, vectors: np.ndarray, t
     return float((score(vectors, embed_prompts(encoder, together)).label_index == truth).mean())
 
 
-def compare_towers(base: Encoder, given: PromptSet | None, seeds: int, tried: LabelledCrops) -> list[list[str]]:
+def compare_towers(
+    base: Encoder, given: PromptSet | None, seeds: int, tried: LabelledCrops, reminders: int
+) -> list[list[str]]:
     """One row a method at the most crops: top-1 of the unseen groups, and what other prompts lose."""
     prompts = prompts_for([group.name for group in UNSEEN], given)
     truth, others = np.repeat(np.arange(len(UNSEEN)), TRIED), np.repeat(np.arange(len(GROUP_NAMES)), OTHERS)
@@ -196,13 +202,16 @@ def compare_towers(base: Encoder, given: PromptSet | None, seeds: int, tried: La
         for number, name in enumerate(GROUP_NAMES)
         for i in range(OTHERS)
     ]
+    recipe = replace(RECIPES["lora"], reminders=reminders)
     right: dict[str, list[float]] = {"words": [], "picked by itself": [], "lora": []}
     kept: dict[str, list[float]] = {name: [] for name in right}
     for seed in range(seeds):
         samples = draw(LEARNT_SEED + seed, max(SHOTS))
         with tempfile.TemporaryDirectory() as place:
             adapt(samples, base, Path(place) / "head", prompts=given, seed=seed)
-            made = adapt_towers(samples, prompts.texts(), "builtin", Path(place) / "lora", method="lora", seed=seed)
+            made = adapt_towers(
+                samples, prompts.texts(), "builtin", Path(place) / "lora", method="lora", recipe=recipe, seed=seed
+            )
             tried_with = base, load_adapted(str(Path(place) / "head"), base), get_encoder(str(made.folder))
             for name, encoder in zip(right, tried_with, strict=True):
                 right[name].append(figures(encoder, prompts, encoder.encode_images(tried.crops), truth)[0].mean())
@@ -218,20 +227,50 @@ def compare_towers(base: Encoder, given: PromptSet | None, seeds: int, tried: La
     ]
 
 
+def try_known(base: Encoder, trials: int) -> list[str]:
+    """Top-1 by words, its change by one crop a class, and how often words were kept: random groups of the training."""
+    right, kept = [], 0
+    for trial in range(trials):
+        names = np.random.default_rng(trial).choice(GROUP_NAMES, len(UNSEEN), replace=False).tolist()
+        labels = tuple(sorted(names))
+        learnt, tried = (
+            [
+                render_crop(split_rng("held-out", seed, 1000 * trial + 100 * number + i), label).pixels
+                for number, label in enumerate(labels)
+                for i in range(count)
+            ]
+            for seed, count in ((KNOWN_LEARNT_SEED, 1), (KNOWN_TRIED_SEED, KNOWN_TRIED))
+        )
+        samples = LabelledCrops(tuple(learnt), labels, labels, labels)
+        prompts, vectors = prompts_for(labels), base.encode_images(tried)
+        truth = np.repeat(np.arange(len(labels)), KNOWN_TRIED)
+        with tempfile.TemporaryDirectory() as place:
+            kept += adapt(samples, base, Path(place) / "farm", seed=trial).climbed.head is None
+            encoders = base, load_adapted(str(Path(place) / "farm"), base)
+            right.append([figures(encoder, prompts, vectors, truth)[0].mean() for encoder in encoders])
+    words, adapted = np.array(right).T
+    return [f"{words.mean():.3f}", "{:+.4f} ± {:.4f}".format(*interval(adapted - words)), f"{kept} of {trials}"]
+
+
 def main(
     seeds: Annotated[int, typer.Option(help="Draws of the training crops, 2 or more; 0 for none.")] = 5,
     towers: Annotated[int, typer.Option(help="Draws on which LoRA is compared; 2 or more, 0 for none.")] = 0,
+    known: Annotated[int, typer.Option(help="Trials with groups of the training; 2 or more, 0 for none.")] = 0,
+    reminders: Annotated[int, typer.Option(min=0, help="LoRA's crops of other groups a step.")] = TowerRecipe.reminders,
 ) -> None:
     """Print top-1 by words and adapted, what other prompts lose, and how often shuffled labels keep the words."""
-    if min(seeds, towers) < 0 or 1 in (seeds, towers):
+    if min(seeds, towers, known) < 0 or 1 in (seeds, towers, known):
         raise typer.BadParameter("an interval needs 2 draws or more; 0 leaves that part out")
     warnings.simplefilter("ignore")
     console = Console(width=160)
     base, tried = Remembering(get_encoder()), draw(TRIED_SEED, TRIED)
+    if known:
+        title = f"One crop each of {len(UNSEEN)} groups of the training"
+        console.print(make_table(["words", "change", "words kept"], [try_known(base, known)], title=title))
     for title, given in (("words: the groups' names", None), ("words: descriptions", described())):
         if towers:
             columns = ["method", "top-1", "against what is picked", "other prompts lose, points"]
-            rows = compare_towers(base, given, towers, tried)
+            rows = compare_towers(base, given, towers, tried, reminders)
             console.print(make_table(columns, rows, title=f"{max(SHOTS)} crops of each of six unseen groups; {title}"))
         if not seeds:
             continue

@@ -27,9 +27,6 @@ from fine_tune.adapt.check import check_samples, crop_hashes
 from fine_tune.adapt.proposed import propose_photos, score_photos
 from fine_tune.adapt.samples import BACKGROUND, LabelledCrops
 
-#: What lets thresholds of labelled crops sink below the default.
-MORE = f"{LEAST_CROPS} crops labelled 'not an insect'"
-
 #: Name of the reliability plot.
 CHART = "reliability.html"
 
@@ -121,7 +118,8 @@ def calibrate_encoder(
     least = 0.0 if (judged.truth < 0).sum() >= LEAST_CROPS else THRESHOLD
     notes += judged.notes
     if least:
-        more = "--all-labelled if all insects of these labels have a box" if samples.places else MORE
+        crops = f"{LEAST_CROPS} crops labelled 'not an insect'"
+        more = "--all-labelled if all insects of these labels have a box" if samples.places else crops
         so = "" if precision is None else ", and the precision holds among insects of these labels only"
         notes.append(f"nothing shows what else is found, so no threshold is below {least:g}{so}; add {more}")
     fitted, before, after = calibrate(judged.scores_at, judged.truth, judged.prompts, precision, judged.missed, least)
@@ -183,24 +181,22 @@ class _Judged:
 
 def _judge_crops(task: _Task) -> _Judged:
     """Scores of the crops themselves, joined with the objectness of their regions where that is known."""
-    objectness = np.array(task.samples.objectness or [np.nan] * len(task.samples))
-    parts: list[tuple[np.ndarray, LabelVectors, np.ndarray | None]] = []
-    truth = []
-    for rows, given in ((np.isnan(objectness), False), (~np.isnan(objectness), True)):
-        chosen = np.flatnonzero(task.usable & rows)
-        if not len(chosen):
-            continue
-        vectors = task.encoder.encode_images(task.samples[chosen].crops)
-        prompts = held_out(embed_prompts(task.encoder, task.words), task.shifts(vectors, chosen))
-        parts.append((vectors, prompts, objectness[chosen] if given else None))
-        truth.append(task.truth[chosen])
-    return _Judged(
-        lambda t: Scores.concat([score(*part[:2], objectness=part[2], temperature=t) for part in parts]),
-        np.concatenate(truth),
-        parts[0][1],
-        0,
-        {},
-    )
+    chosen = np.flatnonzero(task.usable)
+    vectors = task.encoder.encode_images(task.samples[chosen].crops)
+    prompts, shifts = embed_prompts(task.encoder, task.words), task.shifts(vectors, chosen)
+    objectness = np.array(task.samples.objectness or [np.nan] * len(task.samples))[chosen]
+    unknown = np.isnan(objectness)
+    parts = [(rows, given) for rows, given in ((unknown, None), (~unknown, objectness[~unknown])) if rows.any()]
+
+    def scores_at(temperature: float) -> Scores:
+        return Scores.concat(
+            [
+                score(vectors[rows], held_out(prompts, shifts[rows]), objectness=given, temperature=temperature)
+                for rows, given in parts
+            ]
+        )
+
+    return _Judged(scores_at, np.concatenate([task.truth[chosen][rows] for rows, _ in parts]), prompts, 0, {})
 
 
 def _judge_photos(task: _Task, detector: Detector, all_labelled: bool) -> _Judged:

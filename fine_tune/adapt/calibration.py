@@ -159,14 +159,13 @@ def choose_threshold(scores: np.ndarray, right: np.ndarray, total: int, precisio
     if total < LEAST_CROPS or not len(scores):
         return THRESHOLD
     order = np.argsort(-scores, kind="stable")
-    ranked, hits = scores[order].astype(np.float64), np.cumsum(right[order])
-    counted = np.arange(1, len(ranked) + 1)
+    ranked, right = scores[order].astype(np.float64), right[order]
     # Crops of one score are counted together.
     ends = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True))
     if precision is None:
-        best = _nearest_default(ranked, right[order], ends, total)
+        best = _nearest_default(ranked, right, ends, total)
     else:
-        reached = ends[hits[ends] / counted[ends] >= precision]
+        reached = ends[np.cumsum(right)[ends] / (ends + 1) >= precision]
         if not len(reached):
             return float(min(1.0, ranked[0] + (1 - ranked[0]) / 2))
         best = reached[-1]
@@ -191,8 +190,9 @@ def _nearest_default(ranked: np.ndarray, right: np.ndarray, ends: np.ndarray, to
     # How far the default lies outside the scores between which the threshold would be.
     below = np.append(ranked[ends[:-1] + 1], 0.0)
     away = np.maximum(0, np.maximum(below - THRESHOLD, THRESHOLD - ranked[ends]))
+    at_best = parts(best)
     for number in np.lexsort((-f1, away)).tolist():
-        noise = float(np.sqrt(((parts(best) - parts(number)) ** 2).sum() * spread))
+        noise = float(np.sqrt(((at_best - parts(number)) ** 2).sum() * spread))
         if f1[best] - f1[number] <= noise:
             return int(ends[number])
     return int(ends[best])
