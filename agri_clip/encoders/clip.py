@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 #: One level of 255 is 0.016 in CLIP's units; rounding noise is below 1e-6.
 SAME_PIXELS = 1e-4
 
+#: Key of a model's config.json with the sides of the inputs that it may be given, rising; a convolutional tower that
+#: was trained for several reads a small crop at less cost.
+INPUT_SIZES = "input_sizes"
+#: A crop is shrunk by this at most before the next larger input is taken.
+SHRUNK = 1.3
+
 #: Model types whose text tower reads the padding too, so every text is padded to the same length and no mask is given.
 PADDED_TEXT = ("siglip", "siglip2")
 
@@ -79,6 +85,7 @@ class ClipEncoder(DualEncoder):
         self.model = _load_dual_encoder(name, self.folder, self.dtype, adapter).to(self.device)
         self.processor = load_processor(name, self.folder)
         self.fingerprint = fingerprint(self.folder)
+        self.input_sizes = _input_sizes(name, self.model.config)
         if adapter is not None:
             self.fingerprint = adapter_fingerprint(adapter, self.fingerprint)
         self.known_words = read_known_words(adapter or self.folder)
@@ -117,9 +124,15 @@ class ClipEncoder(DualEncoder):
             inputs = {"input_ids": inputs["input_ids"]}
         return {key: value.to(self.device) for key, value in inputs.items()}
 
-    def prepare_crops(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
-        """What the image tower reads of n crops: tensors of n rows each, on the device, in its number format."""
-        prepared = self._prepare_batch(crops) if self._batch_preparation_is_exact else self._prepare(crops)
+    def prepare_crops(self, crops: Sequence[np.ndarray], size: int | None = None) -> dict[str, torch.Tensor]:
+        """What the image tower reads of n crops: tensors of n rows each, on the device, in its number format.
+
+        With a model of several input sizes all n get the same: `size`, or the one that most of them would get alone.
+        """
+        if self.input_sizes and size is None:
+            sizes = [input_size(crop, self.input_sizes) for crop in crops]
+            size = max(sorted(set(sizes)), key=sizes.count)
+        prepared = self._prepare_batch(crops, size) if self._batch_preparation_is_exact else self._prepare(crops, size)
         return {k: v.to(self.device, self.dtype if v.is_floating_point() else None) for k, v in prepared.items()}
 
     def run_text_tower(self, prepared: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -140,22 +153,38 @@ class ClipEncoder(DualEncoder):
         import torch
 
         with torch.inference_mode():
-            return self.run_image_tower(self.prepare_crops(crops))
+            if not self.input_sizes:
+                return self.run_image_tower(self.prepare_crops(crops))
+            sizes = np.array([input_size(crop, self.input_sizes) for crop in crops])
+            features = None
+            for size in np.unique(sizes).tolist():
+                rows = np.flatnonzero(sizes == size)
+                part = self.run_image_tower(self.prepare_crops([crops[row] for row in rows], size))
+                features = part.new_empty(len(crops), part.shape[1]) if features is None else features
+                features[torch.from_numpy(rows).to(part.device)] = part
+            assert features is not None
+            return features
 
-    def _prepare(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+    def _prepare(self, crops: Sequence[np.ndarray], size: int | None = None) -> dict[str, torch.Tensor]:
         """Crops through the model's own processor: right for every model, slow for many small crops."""
-        return dict(self.processor.image_processor(list(crops), return_tensors="pt", input_data_format="channels_last"))
+        changes = {} if size is None else {"size": {"height": size, "width": size}}
+        return dict(
+            self.processor.image_processor(
+                list(crops), return_tensors="pt", input_data_format="channels_last", **changes
+            )
+        )
 
-    def _prepare_batch(self, crops: Sequence[np.ndarray]) -> dict[str, torch.Tensor]:
+    def _prepare_batch(self, crops: Sequence[np.ndarray], size: int | None = None) -> dict[str, torch.Tensor]:
         """The same through the processor's own steps, normalised as one batch on the device."""
         import torch
 
         own = self.processor.image_processor
+        wanted = own.size if size is None else type(own.size)(height=size, width=size)
         resized = []
         for crop in crops:
             picture = torch.from_numpy(np.ascontiguousarray(crop)).permute(2, 0, 1)
             if own.do_resize:
-                picture = own.resize(picture, own.size, own.resample)
+                picture = own.resize(picture, wanted, own.resample)
             if own.do_center_crop:
                 picture = own.center_crop(picture, own.crop_size)
             resized.append(picture)
@@ -182,6 +211,26 @@ class ClipEncoder(DualEncoder):
             return False
         slow = plain["pixel_values"]
         return fast.shape == slow.shape and float((fast - slow).abs().max()) < SAME_PIXELS
+
+
+def input_size(crop: np.ndarray, sizes: Sequence[int]) -> int:
+    """Side of the input that a crop gets, of a model that reads several: the least that loses little of its pixels.
+
+    Parameters
+    ----------
+    crop : ndarray, shape (h, w, 3)
+    sizes : sequence of int
+        Rising, in pixels.
+    """
+    return next((size for size in sizes if max(crop.shape[:2]) <= SHRUNK * size), sizes[-1])
+
+
+def _input_sizes(name: str, config: Any) -> tuple[int, ...]:
+    """The sides that a model may read, rising; empty for one with a single size, as nearly all have."""
+    sizes = config.to_dict().get(INPUT_SIZES) or ()
+    if not all(isinstance(size, int) and size > 0 for size in sizes) or list(sizes) != sorted(set(sizes)):
+        raise ModelError(f"{name}: {INPUT_SIZES} in config.json must be sides in pixels, rising, not {sizes}")
+    return tuple(sizes)
 
 
 def _load_dual_encoder(name: str, folder: Path, dtype: torch.dtype, adapter: Path | None = None) -> Any:

@@ -1,0 +1,123 @@
+"""Gathers what the tower is trained on: maps of photos, of drawn crops and of crops of real traps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fine_tune.bank import fits
+from fine_tune.batches import augment
+from fine_tune.encoder.photo_pool import PhotoPool
+from fine_tune.encoder.photos import NamedPhoto
+from fine_tune.encoder.species import group_of, groups
+from fine_tune.encoder.tower import LARGE_DRAWN, Material, TowerRecipe, first_stages
+from fine_tune.pool import CropPool
+from fine_tune.synthetic import NONE
+
+#: Crops of one kind that are changed and seen by the network together.
+CHUNK = 1000
+
+
+def choose_traps(pool: CropPool, count: int, seed: int) -> np.ndarray:
+    """Rows of a pool of trap crops: `count`, half insects and half none."""
+    rng = np.random.default_rng([seed, 41])
+    insect = np.array(pool.groups) != NONE
+    halves = [rng.permutation(np.flatnonzero(rows))[: count // 2] for rows in (insect, ~insect)]
+    return np.sort(np.concatenate(halves))
+
+
+def changed(images: np.ndarray, size: int, seed: int, *, real: bool) -> np.ndarray:
+    """Crops as training sees them: a square at a random place and turn, some blurred, real ones in another light."""
+    parts = []
+    for number, first in enumerate(range(0, len(images), CHUNK)):
+        rng, some = np.random.default_rng([seed, 43, number]), images[first : first + CHUNK]
+        parts.append(augment(rng, some, size, real=np.full(len(some), real)))
+    return np.concatenate(parts)
+
+
+def kept_maps(file: Path, net: Any, images: Any, size: int, stages: int) -> Tensor:
+    """Maps of crops, computed once and kept in a file; `images` is called only where they are not there yet."""
+    if not file.exists():
+        maps = first_stages(net, images(), size, stages)
+        partial = file.with_name(f".{file.name}")
+        np.save(partial, maps.numpy())
+        partial.replace(file)
+    return torch.from_numpy(np.load(file))
+
+
+def photo_groups(pool: PhotoPool, photos: list[NamedPhoto]) -> np.ndarray:
+    """Number of the group of the taxonomy that each crop shows, shape (n,), int64; -1 where it is not known."""
+    index = {name: number for number, name in enumerate(groups())}
+    known = [group_of(photo.species, photo.group) for photo in photos]
+    numbers = np.array([-1 if name is None else index[name] for name in known] + [-1])
+    return numbers[pool.numbers]
+
+
+def gather(
+    recipe: TowerRecipe,
+    net: Any,
+    photos: list[NamedPhoto],
+    pool: PhotoPool,
+    rendered: CropPool,
+    real: CropPool,
+    maps: Path,
+    *,
+    traps: int,
+) -> Material:
+    """Maps of all crops, from the folder `maps` where an earlier run left them.
+
+    Parameters
+    ----------
+    net : nn.Module
+        The network that training starts from.
+    pool, rendered, real : PhotoPool, CropPool, CropPool
+        Crops of named photos, drawn crops, and crops of real traps.
+    traps : int
+        How many of the last are used.
+    """
+    stages = recipe.kept_stages
+    maps.mkdir(exist_ok=True)
+    rows = choose_traps(real, traps, recipe.seed)
+    large = LARGE_DRAWN
+    fit = fits(rendered)
+    real_fit = fits_of_groups(np.array(real.groups)[rows])
+    return Material(
+        photos_large=kept_maps(maps / "photos-large.npy", net, lambda: pool.images, recipe.large, stages),
+        photos_small=kept_maps(maps / "photos-small.npy", net, lambda: pool.images, recipe.small, stages),
+        drawn_large=kept_maps(
+            maps / "drawn-large.npy",
+            net,
+            lambda: changed(rendered.images[large], 112, recipe.seed + 1, real=False),
+            recipe.large,
+            stages,
+        ),
+        drawn_small=kept_maps(
+            maps / "drawn-small.npy",
+            net,
+            lambda: changed(rendered.images, recipe.small, recipe.seed, real=False),
+            recipe.small,
+            stages,
+        ),
+        traps=kept_maps(
+            maps / "traps.npy",
+            net,
+            lambda: changed(real.images[rows], recipe.small, recipe.seed, real=True),
+            recipe.small,
+            stages,
+        ),
+        photos=pool,
+        photo_groups=photo_groups(pool, photos),
+        fit_large=fit[large],
+        fit_small=fit,
+        fit_traps=real_fit,
+    )
+
+
+def fits_of_groups(names: np.ndarray) -> np.ndarray:
+    """As `fine_tune.bank.fits`, of crops of photos: insect or not is all that is known."""
+    empty = np.zeros((len(names), 1, 1, 3), np.uint8)
+    return fits(CropPool(empty, tuple(map(str, names)), ({},) * len(names), ((),) * len(names)))

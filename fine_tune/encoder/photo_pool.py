@@ -1,0 +1,71 @@
+"""Crops of named photos with what the two networks say of them, made once in files and read back as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from fine_tune.encoder.networks import Teacher, to_pixels
+from fine_tune.encoder.photos import NamedPhoto, draw_crop
+
+#: Crops in one file, and in one pass of a network.
+SHARD, BATCH = 500, 20
+
+
+@dataclass(frozen=True)
+class PhotoPool:
+    """Crops of photos and the answers to learn.
+
+    Attributes
+    ----------
+    images : ndarray, shape (n, size, size, 3), uint8
+    numbers : ndarray, shape (n,), int64
+        The photo whose insect a crop shows; -1 where none or several.
+    start_features, start_logits, teacher_features, teacher_logits : ndarray, float16
+        One row a crop.
+    """
+
+    images: np.ndarray
+    numbers: np.ndarray
+    start_features: np.ndarray
+    start_logits: np.ndarray
+    teacher_features: np.ndarray
+    teacher_logits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+
+def write_photo_pool(
+    folder: Path, photos: list[NamedPhoto], start: Teacher, teacher: Teacher, *, count: int, size: int, seed: int
+) -> None:
+    """Make a pool in files of `SHARD` crops; files already there are kept, so a killed run goes on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cv2.setNumThreads(1)
+    for shard in range(-(-count // SHARD)):
+        file = folder / f"photos-{shard:04d}.npz"
+        if file.exists():
+            continue
+        rng = np.random.default_rng([seed, 29, shard])
+        drawn = [draw_crop(rng, photos, size) for _ in range(SHARD)]
+        images = np.stack([pixels for pixels, _ in drawn])
+        answers: list[list[torch.Tensor]] = [[], [], [], []]
+        for first in range(0, SHARD, BATCH):
+            pixels = to_pixels(images[first : first + BATCH])
+            for column, values in zip(answers, (*start(pixels), *teacher(pixels)), strict=True):
+                column.append(values.half())
+        names = ("start_features", "start_logits", "teacher_features", "teacher_logits")
+        tables = {name: torch.cat(column).numpy() for name, column in zip(names, answers, strict=True)}
+        partial = file.with_name(f".{file.name}")
+        np.savez(partial, images=images, numbers=np.array([number for _, number in drawn]), **tables)
+        partial.replace(file)
+
+
+def read_photo_pool(folder: Path, count: int) -> PhotoPool:
+    """Read the first `count` crops that `write_photo_pool` made, in whole files."""
+    tables = [np.load(folder / f"photos-{shard:04d}.npz") for shard in range(-(-count // SHARD))]
+    return PhotoPool(**{name: np.concatenate([table[name] for table in tables]) for name in PhotoPool.__annotations__})

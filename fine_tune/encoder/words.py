@@ -1,0 +1,372 @@
+"""Teaches the text tower its words, on the features of a finished image tower.
+
+Features are computed once for every crop, so a step costs little more than its texts. Three kinds of pictures meet
+their words here: drawn crops with their captions, photos with the answers of the two networks, and *prototypes*: for
+each class of these networks the features of a typical member, worked out from the class's own weights.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agri_clip.prompts.templates import TEMPLATES, with_article
+from fine_tune.bank import MORE_TEMPLATES, SECTIONS, bank_loss, draw_bank, insect_loss
+from fine_tune.batches import write_caption
+from fine_tune.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.contrastive import MAX_LOGIT_SCALE, contrastive_loss
+from fine_tune.dual_encoder import TEXT_LENGTH
+from fine_tune.encoder.species import Species, families, groups, imagenet_groups, orders
+from fine_tune.pool import CropPool
+from fine_tune.schedule import cosine_with_warmup, decay_groups
+
+
+@dataclass(frozen=True)
+class WordsRecipe:
+    """Everything that fixes the training of the words.
+
+    Attributes
+    ----------
+    steps : int
+    captions, drawn, traps, photos, prototypes : int
+        Drawn crops with captions, drawn crops, crops of traps, crops of photos and prototypes in a step.
+    learning_rate, weight_decay, warmup : float, float, int
+    noise : float
+        Share of a photo's residual that is added to a prototype.
+    projection, text_width, text_layers, vocabulary : int
+        Of the model.
+    seed : int
+    """
+
+    steps: int = 1600
+    captions: int = 64
+    drawn: int = 192
+    traps: int = 64
+    photos: int = 128
+    prototypes: int = 128
+    learning_rate: float = 1.5e-3
+    weight_decay: float = 0.05
+    warmup: int = 100
+    noise: float = 1.0
+    projection: int = 256
+    text_width: int = 128
+    text_layers: int = 3
+    vocabulary: int = 6000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Classes:
+    """All classes of the two networks: what they are called, and where they belong.
+
+    Attributes
+    ----------
+    names : tuple of tuples of str
+        Names of each class, the usual one first.
+    group, family, order : ndarray, shape (n,), int64
+        Numbers in `groups()`, `families` of `family_names`, `orders()`; -1 where it is none.
+    family_names : tuple of tuples of str
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    group: np.ndarray
+    family: np.ndarray
+    order: np.ndarray
+    family_names: tuple[tuple[str, ...], ...]
+
+    @property
+    def insect(self) -> np.ndarray:
+        """Which are insects or their kin."""
+        return self.group >= 0
+
+
+def all_classes(species: list[Species | None], imagenet: list[str]) -> Classes:
+    """The classes of the teacher, and behind them those of ImageNet.
+
+    Parameters
+    ----------
+    species : list of n Species or None
+    imagenet : list of 1000 str
+        Descriptions, with commas between names.
+    """
+    group_index = {name: number for number, name in enumerate(groups())}
+    order_index = {name: number for number, name in enumerate(orders())}
+    found = sorted({one.place.family for one in species if one is not None})
+    family_index = {name: number for number, name in enumerate(found)}
+    names, rows = list[tuple[str, ...]](), []
+    for one in species:
+        if one is None:
+            names.append(("an animal",))
+            rows.append((-1, -1, -1))
+            continue
+        names.append((one.latin, one.english) if one.english else (one.latin,))
+        place = one.place
+        rows.append((group_index[place.group], family_index[place.family], order_index.get(place.order, -1)))
+    known = imagenet_groups()
+    for number, description in enumerate(imagenet):
+        names.append(tuple(dict.fromkeys(part.strip() for part in description.split(","))))
+        rows.append((group_index[known[number]] if number in known else -1, -1, -1))
+    group, family, order = np.array(rows).T
+    return Classes(tuple(names), group, family, order, tuple((name, *families().get(name, ())) for name in found))
+
+
+def prototypes(features: np.ndarray, rows: np.ndarray, shrink: float = 0.1) -> np.ndarray:
+    """Features of a typical member of each class of a linear classifier, up to their common mean.
+
+    For classes that differ in their means alone, the weights of the best linear classifier are the inverse covariance
+    times the mean; so the mean is the covariance times the weights.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, d)
+        Of photos.
+    rows : ndarray, shape (classes, d)
+        Weights.
+    shrink : float
+        Share of the covariance that is taken to be alike in all directions.
+
+    References
+    ----------
+    Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, section 4.3.
+    """
+    centred = features - features.mean(axis=0)
+    covariance = centred.T @ centred / len(centred)
+    scale = float(np.trace(covariance)) / len(covariance)
+    covariance = (1 - shrink) * covariance + shrink * scale * np.eye(len(covariance))
+    means = (rows - rows.mean(axis=0)) @ covariance
+    # As far from the middle as photos are.
+    usual = np.sqrt((centred**2).sum(axis=1).mean())
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    return np.asarray(means / np.median(lengths) * usual * 0.7, np.float32)
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the words are taught on; all features of one image tower.
+
+    Attributes
+    ----------
+    photos : Tensor, shape (n, d)
+    photo_groups : ndarray, shape (n,)
+        Number of the group, -1 where it is not known.
+    photo_species : tuple of n str or None
+        Latin name that is known to be shown.
+    teacher, start : Tensor, shape (n, classes), float32
+        Probabilities.
+    drawn : Tensor, shape (m, d)
+    drawn_rows : ndarray, shape (m,)
+        Rows of `pool`.
+    pool : CropPool
+    fit : ndarray, shape (m, questions), bool
+    traps : Tensor; fit_traps : ndarray
+    mean : Tensor, shape (d,)
+        Of photos.
+    residuals : Tensor, shape (n, d)
+        Of photos, from the mean of the crops of their photo.
+    prototypes : Tensor, shape (classes, d)
+        From `mean`.
+    classes : Classes
+    """
+
+    photos: Tensor
+    photo_groups: np.ndarray
+    teacher: Tensor
+    start: Tensor
+    drawn: Tensor
+    drawn_rows: np.ndarray
+    pool: CropPool
+    fit: np.ndarray
+    traps: Tensor
+    fit_traps: np.ndarray
+    mean: Tensor
+    residuals: Tensor
+    prototypes: Tensor
+    classes: Classes
+
+
+def texts_of(features: Features, count: int = 40_000) -> list[str]:
+    """What the tokenizer is learnt from, and what words the text tower can know."""
+    rng = np.random.default_rng(0)
+    texts = {write_caption(rng, features.pool, row) for row in rng.permutation(len(features.pool))[:count]}
+    texts.update(text for _ in range(80) for text in draw_bank(rng))
+    for names in (*features.classes.names, *features.classes.family_names, *groups().values(), *orders().values()):
+        texts.update(with_article(name) for name in names)
+    return sorted(texts)
+
+
+class WordsTrainer:
+    """Trains projections, temperature and text tower."""
+
+    def __init__(self, recipe: WordsRecipe, features: Features, model: Any, tokenizer: Any, out: Path) -> None:
+        self.recipe, self.features, self.model, self.tokenizer, self.out = recipe, features, model, tokenizer, out
+        trained = nn.ModuleList([model.visual_projection, model.text_projection, model.text_model])
+        scale = {"params": [model.logit_scale], "weight_decay": 0.0}
+        self.optimizer = torch.optim.AdamW(
+            [*decay_groups(trained, recipe.weight_decay), scale], lr=recipe.learning_rate, betas=(0.9, 0.98)
+        )
+        self.parameters = [*trained.parameters(), model.logit_scale]
+        classes = features.classes
+        self.group_names, self.order_names = list(groups().values()), list(orders().values())
+        member = np.zeros((len(classes.names), len(self.group_names)), np.float32)
+        member[np.flatnonzero(classes.insect), classes.group[classes.insect]] = 1
+        teachers = features.teacher.shape[1]
+        by_teacher = features.teacher @ torch.from_numpy(member[:teachers])
+        by_start = features.start @ torch.from_numpy(member[teachers:])
+        sure = by_start.sum(dim=1, keepdim=True)
+        answers = (by_teacher + by_start) / (by_teacher.sum(dim=1, keepdim=True) + sure).clamp_min(1e-6)
+        self.group_answers = answers
+        self.group_sure = (sure[:, 0].clamp(0, 1) * 0.7 + 0.3) * answers.max(dim=1).values
+        self.covered = torch.from_numpy(member.any(axis=0))
+        self.insects = np.flatnonzero(classes.insect)
+        self.step = 0
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        tokens = self.tokenizer(texts, padding=True, truncation=True, max_length=TEXT_LENGTH, return_tensors="pt")
+        vectors = self.model.get_text_features(
+            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]
+        ).pooler_output
+        return functional.normalize(vectors, dim=-1)
+
+    def _see(self, features: Tensor) -> Tensor:
+        return functional.normalize(self.model.visual_projection(features), dim=-1)
+
+    def _say(self, rng: np.random.Generator, names: list[tuple[str, ...]], usual: float = 0.6) -> list[str]:
+        template = str(rng.choice(TEMPLATES + MORE_TEMPLATES)) if rng.random() < 0.5 else "{}"
+        picked = [n[0] if rng.random() < usual else n[int(rng.integers(len(n)))] for n in names]
+        return [template.format(with_article(name)) for name in picked]
+
+    def train_step(self) -> dict[str, float]:
+        """Take one optimiser step; the losses before it."""
+        r, f, rng = self.recipe, self.features, np.random.default_rng([self.recipe.seed, 53, self.step])
+        classes = f.classes
+        drawn = rng.integers(0, len(f.drawn), r.drawn)
+        traps = rng.integers(0, len(f.traps), r.traps)
+        photos = rng.integers(0, len(f.photos), r.photos)
+        half = r.prototypes // 2
+        # Half of the prototypes from any class of insects, and half so that each group has its share.
+        by_group = [
+            rng.choice(self.insects[classes.group[self.insects] == g])
+            for g in rng.choice(np.unique(classes.group[self.insects]), half)
+        ]
+        chosen = np.concatenate(
+            [
+                rng.choice(self.insects, r.prototypes - half - 24),
+                by_group,
+                rng.choice(np.flatnonzero(~classes.insect), 24),
+            ]
+        ).astype(int)
+        noise = f.residuals[torch.from_numpy(rng.integers(0, len(f.residuals), len(chosen)))]
+        typical = f.mean + f.prototypes[torch.from_numpy(chosen)] + r.noise * noise
+        images = self._see(torch.cat([f.drawn[drawn], f.traps[traps], f.photos[photos], typical.clamp_min(0)]))
+        see_drawn, see_traps, see_photos, see_typical = images.split([r.drawn, r.traps, r.photos, len(chosen)])
+        scale = self.model.logit_scale.exp()
+
+        captions = [write_caption(rng, f.pool, int(f.drawn_rows[row])) for row in drawn[: r.captions]]
+        distinct: dict[str, int] = {}
+        ids = torch.tensor([distinct.setdefault(text, len(distinct)) for text in captions])
+        # Species to tell apart: those of the prototypes, the likeliest of the photos, and some others.
+        likely = f.teacher[photos].topk(1, dim=1).indices.flatten().numpy()
+        candidates = np.unique(np.concatenate([chosen, likely]))
+        column = {int(c): k for k, c in enumerate(candidates)}
+        texts = [
+            captions,
+            draw_bank(rng),
+            self._say(rng, self.group_names),
+            self._say(rng, [classes.names[c] for c in candidates], 0.5),
+            self._say(rng, list(classes.family_names), 0.5),
+            self._say(rng, self.order_names, 0.5),
+        ]
+        encoded = self._encode([text for part in texts for text in part]).split([len(part) for part in texts])
+        say_captions, say_bank, say_groups, say_classes, say_families, say_orders = encoded
+
+        losses = {"captions": contrastive_loss(see_drawn[: r.captions], say_captions, scale, ids)}
+        fit = torch.from_numpy(np.concatenate([f.fit[drawn], f.fit_traps[traps]]))
+        asked = scale * torch.cat([see_drawn, see_traps]) @ say_bank.T
+        losses["bank"] = bank_loss(asked, fit)
+        # Photos and prototypes: insect or not.
+        insect = torch.zeros(len(photos) + len(chosen), fit.shape[1], dtype=torch.bool)
+        shows = np.concatenate([f.photo_groups[photos] >= 0, classes.insect[chosen]])
+        insect[:, SECTIONS["insect"]] = torch.from_numpy(shows)[:, None]
+        told = np.concatenate([f.photo_groups[photos] >= 0, np.ones(len(chosen), bool)])
+        both = torch.cat([see_photos, see_typical])
+        losses["insect"] = 0.5 * insect_loss((scale * both @ say_bank.T)[told], insect[told])
+        # Groups.
+        logits = scale * both @ say_groups.T
+        truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
+        known = np.flatnonzero(truth >= 0)
+        losses["groups"] = functional.cross_entropy(logits[known], torch.from_numpy(truth[known]), label_smoothing=0.05)
+        open_rows = np.flatnonzero(f.photo_groups[photos] < 0)
+        if len(open_rows):
+            rows = photos[open_rows]
+            among = logits[: len(photos)][open_rows].masked_fill(~self.covered, -1e4)
+            cross = -(self.group_answers[rows] * functional.log_softmax(among, dim=1)).sum(dim=1)
+            losses["answers"] = 0.5 * (cross * self.group_sure[rows]).mean()
+        # Names of species and of ImageNet's classes.
+        names = scale * see_typical @ say_classes.T
+        losses["names"] = 0.7 * functional.cross_entropy(names, torch.tensor([column[int(c)] for c in chosen]))
+        among = candidates[candidates < f.teacher.shape[1]]
+        if len(among):
+            answer = f.teacher[photos][:, torch.from_numpy(among)]
+            mass = answer.sum(dim=1, keepdim=True)
+            where = torch.tensor([column[int(c)] for c in among])
+            log_p = functional.log_softmax((scale * see_photos @ say_classes.T)[:, where], dim=1)
+            losses["species"] = 0.5 * (-(answer * log_p).sum(dim=1)).mean() / mass.mean().clamp_min(0.1)
+        for name, said, numbers in (("families", say_families, classes.family), ("orders", say_orders, classes.order)):
+            have = np.flatnonzero(numbers[chosen] >= 0)
+            losses[name] = 0.3 * functional.cross_entropy(
+                (scale * see_typical @ said.T)[have], torch.from_numpy(numbers[chosen][have])
+            )
+        total = torch.stack(list(losses.values())).sum()
+        share = cosine_with_warmup(self.step, r.warmup, r.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = r.learning_rate * share
+        self.optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        self.model.logit_scale.data.clamp_(math.log(5.0), MAX_LOGIT_SCALE)
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of an unfinished run is kept."""
+        return self.out / "words.pt"
+
+    def save(self) -> None:
+        """Write the whole state, or leave the older one."""
+        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        save_checkpoint(self.checkpoint, self.recipe, state)
+
+    def resume(self) -> bool:
+        """Take up the state of an earlier run of the same recipe, if there is one."""
+        state = load_checkpoint(self.checkpoint, self.recipe, "cpu")
+        if state is None:
+            return False
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        return True
+
+    def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
+        """Train to the last step, saving on the way; the log is a CSV."""
+        started, seen = time.perf_counter(), list[dict[str, float]]()
+        with (self.out / "words.csv").open("a", encoding="utf-8") as log:
+            while self.step < self.recipe.steps:
+                seen.append(self.train_step())
+                if self.step % log_every == 0:
+                    means = ",".join(f"{n} {np.mean([s.get(n, 0.0) for s in seen]):.3f}" for n in seen[0])
+                    scale = float(self.model.logit_scale.detach().exp())
+                    log.write(f"{self.step},{means},scale {scale:.1f},{time.perf_counter() - started:.0f}\n")
+                    log.flush()
+                    seen.clear()
+                if self.step % save_every == 0 or self.step == self.recipe.steps:
+                    self.save()
