@@ -7,7 +7,7 @@ subject is compared with all names of the taxonomy, and the probabilities are ro
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -28,7 +28,7 @@ from agri_clip.photo import Photo, read_photo
 from agri_clip.regions import Proposer
 from agri_clip.regions.base import Regions
 from agri_clip.regions.merging import Metric, nms
-from agri_clip.rollup import NO_INSECT, UNKNOWN, best_taxa, best_within, roll_up, sum_upward, weigh_evidence
+from agri_clip.rollup import NO_INSECT, UNKNOWN, best_taxa, finer_taxa, roll_up, sum_upward, weigh_evidence
 from agri_clip.scoring import OBJECTNESS_WEIGHT, USUAL_OBJECTNESS, combine, photo_priors
 from agri_clip.settings import Settings
 from agri_clip.taxonomy import Rank, Taxon, leaf_weights
@@ -189,10 +189,12 @@ class Identifier:
         self.leaves: LeafVectors = embed_taxonomy(self.detector.encoder)
         parts = self.likeness
         self._weights = leaf_weights(self.leaves.taxonomy, parts.species, parts.family, parts.further)
+        self._finer = finer_taxa(self.leaves.taxonomy)
         if not parts.calibrated:
             warnings.warn(
-                f'likeness of the encoder "{self.detector.encoder.name}" was not fitted on labelled photos, so 0.8 need '
-                "not be right in 8 of 10 cases; fit it with python -m fine_tune.identify_calibration --photos DIR",
+                f'likeness of the encoder "{self.detector.encoder.name}" was not fitted on labelled photos, so a '
+                "likeness of 0.8 may not be right in 8 of 10 cases; fit it with "
+                "python -m fine_tune.identify_calibration --photos DIR",
                 UncalibratedWarning,
                 stacklevel=2,
             )
@@ -234,6 +236,17 @@ class Identifier:
                 yield None, Identification(failure, provenance=self.provenance(regions))
             else:
                 yield photo, answer
+
+    def encode_subject(self, photo: Photo, regions: Regions, region: int | None, whole: bool) -> np.ndarray:
+        """The unit vector (1, dim) of one region, of the whole photo, or the mean of both; see `main_region`."""
+        crops, settings = [], self.detector.settings
+        if region is not None:
+            crops += extract_crops(photo.pixels, regions.boxes[[region]], context=settings.context)
+        if whole:
+            frame = np.array([[0, 0, photo.width, photo.height]], np.float32)
+            crops += extract_crops(photo.pixels, frame, context=1.0)
+        mean = encode_views(self.detector.encoder, crops, settings.views).astype(np.float64).mean(axis=0, keepdims=True)
+        return mean / np.maximum(np.linalg.norm(mean), 1e-12)
 
     def name_crops(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Probability of every taxon (n, taxa), and of an insect (n,), of crops with these unit vectors (n, dim)."""
@@ -292,16 +305,9 @@ class Identifier:
     def _main_insect(self, photo: Photo, regions: Regions) -> Insect:
         """The insect that a photo was taken of, which may be none."""
         region, whole = main_region(regions, photo.width, photo.height)
-        frame = np.array([[0, 0, photo.width, photo.height]], np.float32)
-        crops, settings = [], self.detector.settings
-        if region is not None:
-            crops += extract_crops(photo.pixels, regions.boxes[[region]], context=settings.context)
-        if whole:
-            crops += extract_crops(photo.pixels, frame, context=1.0)
-        vectors = encode_views(self.detector.encoder, crops, settings.views).astype(np.float64)
-        mean = vectors.mean(axis=0, keepdims=True)
-        sums, insect = self.name_crops(mean / np.maximum(np.linalg.norm(mean), 1e-12))
+        sums, insect = self.name_crops(self.encode_subject(photo, regions, region, whole))
         if region is None:
+            frame = np.array([[0, 0, photo.width, photo.height]], np.float32)
             return self._insects(sums, insect, frame, [None], whole)[0]
         insect = self._with_objectness(insect, regions.objectness[[region]])
         return self._insects(sums, insect, regions.boxes[[region]], [float(regions.objectness[region])], whole)[0]
@@ -312,12 +318,10 @@ class Identifier:
         return combine(insect, objectness, OBJECTNESS_WEIGHT, np.repeat(prior, len(objectness)))
 
     def _insects(
-        self, sums: np.ndarray, insect: np.ndarray, boxes: np.ndarray, objectness: list[float | None], whole: bool
+        self, sums: np.ndarray, insect: np.ndarray, boxes: np.ndarray, objectness: Sequence[float | None], whole: bool
     ) -> tuple[Insect, ...]:
         fitted, taxonomy = self.likeness, self.leaves.taxonomy
-        answers = roll_up(
-            sums, taxonomy, fitted.thresholds, insect=insect, insect_threshold=fitted.insect_threshold
-        )
+        answers = roll_up(sums, taxonomy, fitted.thresholds, insect=insect, insect_threshold=fitted.insect_threshold)
         groups = np.flatnonzero([taxon.rank == "group" for taxon in taxonomy.taxa])
         species = np.flatnonzero([taxon.rank == "species" for taxon in taxonomy.taxa])
         best, best_species = best_taxa(sums, groups, NAMES), best_taxa(sums, species, 1)
@@ -327,7 +331,8 @@ class Identifier:
 
         found = []
         for row, answer in enumerate(answers.tolist()):
-            finer = best_within(sums[row], taxonomy, answer) if answer >= 0 else None
+            inside = self._finer[answer] if answer >= 0 else np.zeros(0, np.int64)
+            finer = int(inside[sums[row, inside].argmax()]) if len(inside) else None
             found.append(
                 Insect(
                     box=tuple(boxes[row].astype(float).tolist()),

@@ -166,30 +166,27 @@ def best_taxa(sums: np.ndarray, taxa: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(taxa, np.int64)[order]
 
 
-def best_within(sums: np.ndarray, taxonomy: Taxonomy, index: int) -> int | None:
-    """The most probable taxon of the next finer kind inside another, for one picture.
+def finer_taxa(taxonomy: Taxonomy) -> tuple[np.ndarray, ...]:
+    """For each taxon, the taxa of the next finer kind inside it.
 
-    Below an order that is its best group; below a group or a family its best species.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (taxa,)
-    taxonomy : Taxonomy
-    index : int
-        The taxon.
+    Inside an order and a wide family those are groups, inside a group and a family species.
 
     Returns
     -------
-    int or None
-        None where nothing finer is known.
+    tuple of ndarray, shape (k,), int64
+        Indices, for each of `taxonomy.taxa`.
     """
-    outer = taxonomy.members[index]
-    rank = "group" if taxonomy.taxa[index].level in ("order", "wide family") else "species"
-    if taxonomy.taxa[index].rank == "group":
-        rank = "species"
-    inside = [
-        i
-        for i, taxon in enumerate(taxonomy.taxa)
-        if i != index and taxon.rank == rank and not (taxonomy.members[i] & ~outer).any()
-    ]
-    return max(inside, key=lambda i: (sums[i], -i), default=None)
+    wide: dict[str, list[int]] = {}
+    narrow: dict[str, list[int]] = {}
+    for i, taxon in enumerate(taxonomy.taxa):
+        if taxon.rank in ("group", "species"):
+            above = wide if taxon.rank == "group" else narrow
+            for key in (taxon.order, taxon.family, taxon.group):
+                if key is not None:
+                    above.setdefault(key, []).append(i)
+    found = []
+    for i, taxon in enumerate(taxonomy.taxa):
+        key = {"order": taxon.order, "family": taxon.family, "group": taxon.group}.get(taxon.rank)
+        inside = (wide if taxon.rank == "order" or taxon.level == "wide family" else narrow).get(str(key), [])
+        found.append(np.array([other for other in inside if other != i], np.int64))
+    return tuple(found)

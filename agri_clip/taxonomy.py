@@ -129,11 +129,17 @@ class Taxonomy:
             From the phrases of a leaf to those of them that are known; a leaf without any goes.
         """
         known = [tuple(keep(phrases)) for phrases in self.phrases]
-        stay = [i for i, phrases in enumerate(known) if phrases]
-        taxa = list(self.taxa)
-        for i in stay:
-            taxa[self.leaves[i]] = replace(taxa[self.leaves[i]], phrases=known[i])
-        return _assemble(taxa, [self.leaves[i] for i in stay], self.members[:, stay])
+        stay = [leaf for leaf, phrases in enumerate(known) if phrases]
+        members = self.members[:, stay]
+        # A group that is the only one left of its order stays a finer name than the order: both are kept.
+        left = np.flatnonzero(members.any(axis=1))
+        number = {index: n for n, index in enumerate(left.tolist())}
+        taxa = [self.taxa[index] for index in left]
+        leaves = []
+        for leaf in stay:
+            leaves.append(number[self.leaves[leaf]])
+            taxa[leaves[-1]] = replace(taxa[leaves[-1]], phrases=known[leaf])
+        return Taxonomy(tuple(taxa), tuple(leaves), np.ascontiguousarray(members[left]))
 
 
 def leaf_weights(taxonomy: Taxonomy, species: float, family: float, further: float) -> np.ndarray:
@@ -160,8 +166,10 @@ def leaf_weights(taxonomy: Taxonomy, species: float, family: float, further: flo
     ValueError
         A part is out of range.
     """
-    if not (0 <= species and 0 <= family and species + family < 1 and further >= 0):
-        raise ValueError(f"shares {species} and {family} must be 0 or more and below 1 together, and {further} 0 or more")
+    if min(species, family, further) < 0 or species + family >= 1:
+        raise ValueError(
+            f"shares {species} and {family} must be 0 or more and below 1 together, and {further} 0 or more"
+        )
     shares = {"species": species, "family": family}
     weights = np.zeros(len(taxonomy.leaves))
     leaves = taxonomy.leaf_taxa
@@ -275,7 +283,7 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 
 def _assemble(taxa: Sequence[Taxon], leaves: Sequence[int], members: np.ndarray) -> Taxonomy:
-    """Taxa by level, without those that have no leaf, and one of those that have the same leaves: the most usual name.
+    """Taxa by level, and one of those that have the same leaves: the most usual name.
 
     Who is sure of an order is sure of its only group, so that group counts as an order.
     """
