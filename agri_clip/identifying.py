@@ -20,7 +20,7 @@ from agri_clip.detections import PhotoRecord
 from agri_clip.detector import Detector, Proposal
 from agri_clip.encoders import Encoder, extract_crops
 from agri_clip.encoders.views import encode_views
-from agri_clip.errors import AgriClipWarning, PhotoError
+from agri_clip.errors import AgriClipWarning, ModelError, PhotoError
 from agri_clip.labelling import program_version
 from agri_clip.leaf_vectors import LeafVectors, embed_taxonomy
 from agri_clip.likeness import Likeness, likeness_for
@@ -159,7 +159,7 @@ class Identifier:
     Raises
     ------
     ModelError
-        A name is unknown, or the model is not on this machine.
+        A name is unknown, the model is not on this machine, or it knows no name of any insect.
 
     Warns
     -----
@@ -187,6 +187,8 @@ class Identifier:
         self.detector = Detector(proposer, encoder, device=device, settings=settings, **changes)
         self.likeness = likeness or likeness_for(self.detector.encoder)
         self.leaves: LeafVectors = embed_taxonomy(self.detector.encoder)
+        if not self.leaves.taxonomy.leaves:
+            raise ModelError(f'the encoder "{self.detector.encoder.name}" knows no name of any insect; use another one')
         parts = self.likeness
         self._weights = leaf_weights(self.leaves.taxonomy, parts.species, parts.family, parts.further)
         self._finer = finer_taxa(self.leaves.taxonomy)
@@ -331,11 +333,12 @@ class Identifier:
 
         found = []
         for row, answer in enumerate(answers.tolist()):
+            x1, y1, x2, y2 = boxes[row].astype(float).tolist()
             inside = self._finer[answer] if answer >= 0 else np.zeros(0, np.int64)
             finer = int(inside[sums[row, inside].argmax()]) if len(inside) else None
             found.append(
                 Insect(
-                    box=tuple(boxes[row].astype(float).tolist()),
+                    box=(x1, y1, x2, y2),
                     whole_photo=whole,
                     objectness=objectness[row],
                     insect=float(insect[row]),

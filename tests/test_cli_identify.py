@@ -11,7 +11,6 @@ import pytest
 
 from agri_clip import cli
 from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND
-from agri_clip.regions.base import Regions
 from tests.conftest import ROOT
 from tests.painted_insects import BLACK, GREEN, RED, WHITE, FixedProposer, PaintedEncoder, paint
 
@@ -45,7 +44,6 @@ def painted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     two = paint(WHITE, ((10, 10, 40, 40), RED), ((100, 100, 160, 160), GREEN))
     Image.fromarray(two).save(folder / "two.png")
     Image.fromarray(paint(BLACK)).save(folder / "beetle.png")
-    assert isinstance(proposer.propose(None), Regions)  # type: ignore[arg-type]
     return folder
 
 

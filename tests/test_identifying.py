@@ -13,7 +13,7 @@ from PIL import Image
 from agri_clip import Identifier
 from agri_clip.answer_words import WORDS as ANSWERS
 from agri_clip.answer_words import answer_sentence, check_language
-from agri_clip.errors import AgriClipError, PhotoError
+from agri_clip.errors import AgriClipError, ModelError, PhotoError
 from agri_clip.identifying import UncalibratedWarning, main_region
 from agri_clip.likeness import Likeness
 from agri_clip.prompts.catalogue import LANGUAGES
@@ -117,6 +117,11 @@ def test_groups_that_the_encoder_was_never_taught_are_told() -> None:
     answer = identifier(paint(RED))
     assert "dragonfly" in answer.provenance["unknown_groups"]
     assert "moth" not in answer.provenance["unknown_groups"]
+
+
+def test_an_encoder_that_knows_no_insect_is_refused() -> None:
+    with pytest.raises(ModelError, match="knows no name of any insect"):
+        make_identifier(encoder=PaintedEncoder(known_words=frozenset(["car"])))
 
 
 def test_an_encoder_without_a_fit_is_told() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,7 +70,7 @@ def identify(
     for file in (json, csv):
         if file is not None:
             prepare_folder(file.parent)
-    changes = {} if context is None else {"context": context}
+    changes: dict[str, Any] = {} if context is None else {"context": context}
     identifier = Identifier(proposer, encoder, device=device, card=not no_card, views=views, **changes)
     pictures = annotated_paths([str(source) for source in sources], (out or Path()) / "annotated")
     answers: list[Identification] = []
