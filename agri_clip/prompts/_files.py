@@ -279,7 +279,7 @@ def data_dir(kind: str) -> Path:
     Parameters
     ----------
     kind : str
-        `"pests"`, `"prompts"` or `"thresholds"`.
+        `"pests"`, `"prompts"`, `"samples"`, `"taxonomy"` or `"thresholds"`.
 
     Returns
     -------

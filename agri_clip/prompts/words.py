@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from agri_clip.prompts.base import PromptSet, Target
@@ -109,7 +109,24 @@ def content_words(phrases: Iterable[str]) -> tuple[str, ...]:
     return _unknown_in(phrases, set())
 
 
-def _unknown_in(phrases: Iterable[str], stems: set[str]) -> tuple[str, ...]:
+def known_phrases(phrases: Iterable[str], stems: frozenset[str]) -> tuple[str, ...]:
+    """Those phrases all of whose words an encoder saw in training.
+
+    Parameters
+    ----------
+    phrases : iterable of str
+    stems : frozenset of str
+        Of the encoder's words, as `word_stems` gives them.
+    """
+    return tuple(phrase for phrase in phrases if not _unknown_in([phrase], stems))
+
+
+def word_stems(known: Iterable[str]) -> frozenset[str]:
+    """Words by which an encoder's vocabulary is compared: plurals, capitals and accents make no difference."""
+    return frozenset(map(_stem, known))
+
+
+def _unknown_in(phrases: Iterable[str], stems: Set[str]) -> tuple[str, ...]:
     words = dict.fromkeys(word for phrase in phrases for word in _WORD.findall(_folded(phrase)))
     return tuple(
         word
