@@ -42,7 +42,7 @@ TIMEOUT = 15.0
 SIDE_FILES = (".json", ".txt", ".model", ".spm", ".jinja")
 
 
-_HUB_NAME = re.compile(r"[A-Za-z0-9_][\w.-]*/[\w.-]*\w", re.ASCII)
+_HUB_NAME = re.compile(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 
 
 def locate(name: str, layout: Layout = TRANSFORMERS) -> Path | None:

@@ -11,6 +11,7 @@ from agri_clip.cli import (  # noqa: F401 - they register their commands
     adapting,
     batch,
     counts,
+    models,
     page,
     photos,
     season,

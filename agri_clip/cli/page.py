@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.cli.options import Device, EncoderName, ProposerName, app
 
 
@@ -26,8 +25,8 @@ def page(
     answers: Annotated[
         Path | None, typer.Option("--answers", help="Folder in which visitors' corrections stay.")
     ] = None,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     auth: Annotated[
         list[str] | None, typer.Option("--auth", help="Who may log in, as name:password; give it once or often.")
