@@ -186,7 +186,10 @@ def text_vector(encoder: Encoder, text: str, *, force: bool = False) -> np.ndarr
     """
     embedded = embed_prompts(encoder, PromptSet.of(text), force=force)
     if embedded.unlearnt:
-        raise PromptError(f"nothing to search by: {text!r} has no words that the encoder {encoder.name} learnt")
+        raise PromptError(
+            f"nothing to search by: the encoder {encoder.name} never learnt what {text!r} means; describe what it looks "
+            "like, search by a picture (--image), or add --force"
+        )
     vector: np.ndarray = embedded.vectors[0]
     return vector
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agri_clip.cli.options import Device, EncoderName, ProposerName, app
+from agri_clip.cli.options import Device, EncoderName, ProposerName, app, chosen_models
 
 
 @app.command("app")
@@ -51,9 +51,10 @@ def page(
     from agri_clip.ui.options import PageOptions, parse_accounts
     from agri_clip.ui.uploads import Limits
 
+    models = chosen_models(encoder, proposer)
     options = PageOptions(
-        proposer=proposer,
-        encoder=encoder,
+        proposer=models.proposer,
+        encoder=models.encoder,
         device=device,
         folders=tuple(folder or ()),
         archives=archives,
