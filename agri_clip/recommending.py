@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from agri_clip import defaults, encoders, regions
 from agri_clip.defaults import Kind
-from agri_clip.encoders import OPEN_CLIP_PREFIX
+from agri_clip.encoders import OPEN_CLIP_PREFIX, EncoderInfo
 from agri_clip.machine import Machine
 from agri_clip.model_choice import ModelChoice
+from agri_clip.regions import ProposerInfo
 
 #: Rule of thumb: main memory that a model needs beyond the program and the system, as a multiple of its float32
 #: weights, which are in memory twice while they are loaded.
@@ -192,7 +193,8 @@ def recommend_models(machine: Machine, choice: ModelChoice, *, has_open_clip: bo
     list of Recommendation
         The best encoder first; the best proposer is the first proposer.
     """
-    listed = {info.name: info for info in (*encoders.available(), *regions.available())}
+    infos: list[EncoderInfo | ProposerInfo] = [*encoders.available(), *regions.available()]
+    listed = {info.name: info for info in infos}
     wanted: tuple[tuple[str, Kind, Sequence[Candidate]], ...] = (
         ("species by name", "encoder", (*SPECIES, SHIPPED_ENCODER)),
         ("free words", "encoder", (*WORDS, SHIPPED_ENCODER)),
