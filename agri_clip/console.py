@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections
-
 if TYPE_CHECKING:
+    from agri_clip.detections import Detections
     from agri_clip.tracking import Tracks
 
 Item = TypeVar("Item")
@@ -30,6 +28,9 @@ class Counted(Protocol):
 
 
 State = TypeVar("State", bound=Counted)
+
+#: What stands in place of the count of a label whose words the encoder never learnt.
+NOT_COUNTED = "not counted"
 
 #: Lines narrower than this fold the tables of many labels; a pipe has no width of its own.
 PIPE_WIDTH = 160
@@ -96,7 +97,8 @@ def make_table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: 
 
 
 def _is_number(cell: str) -> bool:
-    return cell.replace(".", "", 1).replace("-", "", 1).replace(",", "").isdigit() or cell in ("", "–")
+    plain = cell.replace(".", "", 1).replace("-", "", 1).replace(",", "")
+    return plain.isdigit() or cell in ("", "–", NOT_COUNTED)
 
 
 def counts_table(detections: Detections) -> Table:
@@ -118,6 +120,8 @@ def counts_table(detections: Detections) -> Table:
 
 def trap_table(detections: Detections) -> Table:
     """Counts per trap and label over all its photos; beside them the photos, and what was seen and not counted."""
+    import numpy as np
+
     traps = [photo.trap or "not known" for photo in detections.photos]
     rows: list[list[object]] = []
     owner = np.array(traps, dtype=object)[detections.photo_index] if traps else np.zeros(0, dtype=object)
@@ -133,11 +137,13 @@ def trap_table(detections: Detections) -> Table:
 
 def tracks_table(tracks: Tracks) -> Table:
     """Insects of each label beside the detections of all frames; other insects, and those seen too briefly, below."""
+    from agri_clip.detections import FOUND, OTHER
+
     regions, insects = tracks.regions, tracks.to_detections()
     rows: list[list[object]] = []
     for label, name in enumerate(regions.label_names):
         counts = [int(((part.label_index == label) & (part.status == FOUND)).sum()) for part in (insects, regions)]
-        rows.append([name, *counts])
+        rows.append([name, *([NOT_COUNTED] * 2 if name in regions.not_counted else counts)])
     rows.append(["other insects", *(int((part.status == OTHER).sum()) for part in (insects, regions))])
     if tracks.left_out:
         least = regions.provenance["tracking"]["min_frames"]
@@ -146,11 +152,19 @@ def tracks_table(tracks: Tracks) -> Table:
     return make_table(["", "insects", f"detections in {frames} frames"], rows)
 
 
-def _numbers(detections: Detections) -> list[int]:
+def _numbers(detections: Detections) -> list[int | str]:
     """Found regions of each label, other insects, and regions that are no insect."""
+    import numpy as np
+
+    from agri_clip.detections import BACKGROUND, FOUND, OTHER
+
     found = detections.label_index[detections.status == FOUND]
     counts = np.bincount(found, minlength=len(detections.label_names)).tolist()
-    return [*counts, int((detections.status == OTHER).sum()), int((detections.status == BACKGROUND).sum())]
+    shown = [
+        NOT_COUNTED if label in detections.not_counted else count
+        for label, count in zip(detections.label_names, counts, strict=True)
+    ]
+    return [*shown, int((detections.status == OTHER).sum()), int((detections.status == BACKGROUND).sum())]
 
 
 def without_common_folder(names: Sequence[str]) -> list[str]:

@@ -170,6 +170,12 @@ class Detections:
         return self[keep]
 
     @property
+    def not_counted(self) -> tuple[str, ...]:
+        """Labels that were asked for but not counted: the encoder never learnt their words. Their count is missing."""
+        named = self.provenance.get("not_counted", ())
+        return tuple(label for label in self.label_names if label in named)
+
+    @property
     def found(self) -> Detections:
         """Only the regions counted under a label."""
         return self.filter(status=FOUND)
@@ -201,7 +207,9 @@ class Detections:
         )
 
     def counts(self) -> pd.DataFrame:
-        """Found regions per photo (rows, in order) and label (columns); failed photos have missing values.
+        """Found regions per photo (rows, in order) and label (columns).
+
+        Missing for photos that failed and for labels of `not_counted`.
 
         Returns
         -------
@@ -212,7 +220,10 @@ class Detections:
         found = self.status == FOUND
         np.add.at(table, (self.photo_index[found], self.label_index[found]), 1)
         failed = np.array([photo.failed for photo in self.photos], bool)
-        columns = [pd.Series(pd.arrays.IntegerArray(column, failed.copy())) for column in table.T.copy()]
+        columns = [
+            pd.Series(pd.arrays.IntegerArray(column, failed | (label in self.not_counted)))
+            for label, column in zip(self.label_names, table.T.copy(), strict=True)
+        ]
         names = text_column(photo.name for photo in self.photos)
         # Joined by place, not by name: a label may be called "photo".
         return pd.concat([names, *columns], axis=1, keys=range(len(columns) + 1)).set_axis(

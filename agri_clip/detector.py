@@ -55,7 +55,8 @@ class Detector:
     Parameters
     ----------
     proposer, encoder : str or instance
-        Picked by name; see `agri-clip models`.
+        Picked by name; see `agri-clip models`. The user's settings file is not read: a script gives the same on every
+        machine. `agri_clip.model_choice.choose_models` reads it.
     device : str or None
         ``"cuda"``, ``"mps"``, ``"cpu"``; None chooses.
     settings : Settings or None

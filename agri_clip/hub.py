@@ -6,6 +6,7 @@ A model is always loaded from a folder on this machine; the network is used only
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -39,6 +40,9 @@ TIMEOUT = 15.0
 
 #: Endings of the files beside the weights: configuration, vocabulary, tokenizer.
 SIDE_FILES = (".json", ".txt", ".model", ".spm", ".jinja")
+
+
+_HUB_NAME = re.compile(r"\w([\w.-]*\w)?/\w([\w.-]*\w)?", re.ASCII)
 
 
 def locate(name: str, layout: Layout = TRANSFORMERS) -> Path | None:
@@ -85,9 +89,8 @@ def _cached_versions(name: str) -> list[Path]:
 
 
 def is_hub_name(name: str) -> bool:
-    """Whether a string has the form ``owner/model`` and is no path."""
-    parts = name.split("/")
-    return len(parts) == 2 and all(parts) and not name.startswith((".", "~")) and "\\" not in name
+    """Whether a string has the form ``owner/model`` that the hub allows, and so is no path."""
+    return _HUB_NAME.fullmatch(name) is not None and len(name) <= 96 and "--" not in name and ".." not in name
 
 
 def missing_files(folder: Path, layout: Layout = TRANSFORMERS) -> list[str]:

@@ -16,7 +16,7 @@ from agri_clip.encoders.base import Encoder, calibration_of, head_of, known_word
 from agri_clip.few_shot import BACKGROUND_CLASS, Evidence
 from agri_clip.prompts.base import PromptSet, Target, bare_name
 from agri_clip.prompts.matching import named_pest
-from agri_clip.prompts.words import UnknownWordWarning, find_unknown_words, unknown_words_message
+from agri_clip.prompts.words import UnknownWords, UnknownWordWarning, find_unknown_words, unknown_words_message
 
 #: Least score of a found label where the prompt set gives none of its own; docs/encoders.md has the measurement.
 THRESHOLD = 0.3
@@ -52,7 +52,7 @@ ANY_INSECT = frozenset(
 ) | {"insekt", "insekten", "昆虫", "虫子"}
 
 
-#: No class of a head is this label's, or the head has no class of background.
+#: Sentinel: the head has no class for this label (or for background).
 NO_CLASS = -1
 
 
@@ -101,6 +101,8 @@ class LabelVectors:
         The encoder's.
     unknown_words : mapping of str to tuple of str
         For each label that has any, the words that the encoder never saw in training; empty where it does not say.
+    unlearnt : frozenset of str
+        Labels that count nothing: the encoder never learnt the words that decide. Empty where `force` was given.
     examples : Examples or None
         Where the encoder knows some of the labels by examples.
     temperature : float
@@ -120,9 +122,15 @@ class LabelVectors:
     logit_bias: float
     fingerprint: str
     unknown_words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unlearnt: frozenset[str] = frozenset()
     examples: Examples | None = None
     temperature: float = 1.0
     calibrated: bool = False
+
+    @property
+    def learnt(self) -> np.ndarray:
+        """Which labels take part in scoring, shape (labels,), bool."""
+        return np.array([label not in self.unlearnt for label in self.labels], bool)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -136,7 +144,9 @@ class LabelVectors:
         return dict(zip(self.labels, own.tolist(), strict=True))
 
 
-def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = OTHER_INSECTS) -> LabelVectors:
+def embed_prompts(
+    encoder: Encoder, prompts: PromptSet, others: Sequence[str] = OTHER_INSECTS, *, force: bool = False
+) -> LabelVectors:
     """Encode a prompt set: the vectors of a label's texts are averaged and brought to unit length again.
 
     Where a target has names and looks, its looks count for `LOOKS_WEIGHT` together, however many they are.
@@ -147,6 +157,8 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
     prompts : PromptSet
     others : sequence of str
         Insects that compete with those asked for; see `competing_insects`.
+    force : bool
+        Count labels whose deciding words the encoder never learnt all the same.
 
     Returns
     -------
@@ -162,7 +174,17 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
     Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021, section 3.1.4.
     """
     texts = prompts.texts()
-    rivals = competing_insects(prompts.targets, others)
+    examples = _examples_of(encoder, prompts.targets)
+    calibration = calibration_of(encoder)
+    fitted = _fitted_thresholds(calibration, prompts.targets)
+    unknown = _find_unknown_words(encoder, prompts, examples, fitted)
+    if unknown:
+        message = unknown_words_message(unknown, encoder.name, force=force)
+        warnings.warn(message, UnknownWordWarning, stacklevel=2)
+    unlearnt = frozenset(label for label, found in unknown.items() if not found.learnt and not force)
+    learnt = [target for target in prompts.targets if target.name not in unlearnt]
+    # Without any label left there must be insects, or nothing could be told from background.
+    rivals = competing_insects(learnt, others if learnt else others or OTHER_INSECTS)
     # One call, so that the encoder batches all texts; sorted, so that their order cannot change a digit.
     everything = sorted({text for group in texts.values() for text in group} | set(rivals))
     vector_of = dict(zip(everything, np.asarray(encoder.encode_texts(everything), np.float64), strict=True))
@@ -170,9 +192,6 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
     looks = prompts.looks_texts()
     means = np.stack([_label_mean(vector_of, set(texts[label]), set(looks.get(label, ()))) for label in texts])
     vectors = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    examples = _examples_of(encoder, prompts.targets)
-    calibration = calibration_of(encoder)
-    fitted = _fitted_thresholds(calibration, prompts.targets)
     return LabelVectors(
         labels=prompts.labels,
         negatives=prompts.negative_labels,
@@ -190,7 +209,8 @@ def embed_prompts(encoder: Encoder, prompts: PromptSet, others: Sequence[str] = 
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,
         fingerprint=encoder.fingerprint,
-        unknown_words=_warn_of_unknown_words(encoder, prompts, examples),
+        unknown_words={label: found.words for label, found in unknown.items()},
+        unlearnt=unlearnt,
         examples=examples,
         temperature=1.0 if calibration is None or np.isnan(fitted).all() else calibration.temperature,
         calibrated=bool(np.isfinite(fitted).all()),
@@ -236,18 +256,23 @@ def _fitted_thresholds(calibration: Calibration | None, targets: Sequence[Target
     return np.append(values, np.nan)[match_labels(targets, known)]
 
 
-def _warn_of_unknown_words(
-    encoder: Encoder, prompts: PromptSet, examples: Examples | None
-) -> dict[str, tuple[str, ...]]:
-    """Words of each label that the encoder never saw, told in one warning; labels with examples need no words."""
+def _find_unknown_words(
+    encoder: Encoder, prompts: PromptSet, examples: Examples | None, fitted: np.ndarray
+) -> dict[str, UnknownWords]:
+    """Words of each label that the encoder never saw.
+
+    A label with examples needs no words. A label with a threshold fitted on labelled crops was measured, so it counts
+    whatever its words.
+    """
     known = known_words_of(encoder)
     unknown = {} if known is None else find_unknown_words(prompts, known)
-    if examples is not None:
-        shown = {label for label, number in zip(prompts.labels, examples.class_of, strict=True) if number != NO_CLASS}
-        unknown = {label: words for label, words in unknown.items() if label not in shown}
-    if unknown:
-        warnings.warn(unknown_words_message(unknown, encoder.name), UnknownWordWarning, stacklevel=3)
-    return {label: found.words for label, found in unknown.items()}
+    shown = np.zeros(len(prompts.labels), bool) if examples is None else examples.class_of != NO_CLASS
+    for label, by_examples, threshold in zip(prompts.labels, shown, fitted, strict=True):
+        if label in unknown and by_examples:
+            del unknown[label]
+        elif label in unknown and np.isfinite(threshold):
+            unknown[label] = unknown[label]._replace(learnt=True)
+    return unknown
 
 
 def _label_mean(vector_of: dict[str, np.ndarray], texts: set[str], looks: set[str]) -> np.ndarray:

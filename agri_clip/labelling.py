@@ -60,7 +60,7 @@ class Labeller:
         self._fitted: float | None = None
         if settings.precision is not None:
             self._fitted = threshold_for(settings.precision, proposer, encoder)
-        self._embedded: dict[PromptSet, LabelVectors] = {}
+        self._embedded: dict[tuple[PromptSet, bool], LabelVectors] = {}
         self._provenance: dict[PromptSet, dict[str, Any]] = {}
 
     def label(self, record: PhotoRecord, regions: Regions, vectors: np.ndarray, prompts: PromptSet) -> Detections:
@@ -206,7 +206,7 @@ class Labeller:
         }
         scaled = np.array([bool(record.mm_per_pixel) for record in records], bool)
         embedded = self.embed(prompts)
-        known = embedded.lengths_mm[~np.isnan(embedded.lengths_mm).any(axis=1)]
+        known = embedded.lengths_mm[embedded.learnt & ~np.isnan(embedded.lengths_mm).any(axis=1)]
         # Without two different ranges, lengths of one photo say nothing of each other.
         relative = self.settings.relative_length and len(np.unique(known, axis=0)) > 1
         evidence = np.where(scaled & bool(len(known)), "scale", "none").astype(object)
@@ -235,16 +235,17 @@ class Labeller:
 
     def embed(self, prompts: PromptSet) -> LabelVectors:
         """The vectors of a prompt set, kept for the next photo."""
-        if prompts not in self._embedded:
-            self._embedded[prompts] = embed_prompts(self.encoder, prompts)
-        return self._embedded[prompts]
+        key = prompts, self.settings.force
+        if key not in self._embedded:
+            self._embedded[key] = embed_prompts(self.encoder, prompts, force=self.settings.force)
+        return self._embedded[key]
 
     def provenance(self, prompts: PromptSet) -> dict[str, Any]:
         """What a result says of its making.
 
-        `unknown_words` only where the encoder never saw some; `calibrated` only where the scores of all labels are;
-        `pests`, label to catalogue id, only for labels to which
-        the prompt set gives a pest that they do not name.
+        `unknown_words` only where the encoder never saw some; `not_counted`, the labels that count nothing because the
+        encoder never learnt their words, only where there are such; `calibrated` only where the scores of all labels
+        are; `pests`, label to catalogue id, only for labels to which the prompt set gives a pest that they do not name.
         """
         if prompts not in self._provenance:
             self._provenance[prompts] = self._make_provenance(prompts)
@@ -269,12 +270,17 @@ class Labeller:
             "card_size_mm": settings.card_size_mm,
             "mm_per_pixel": settings.mm_per_pixel,
             "relative_length": settings.relative_length,
+            "force": settings.force,
         }
         if pests := catalogued_labels(prompts):
             made_by["pests"] = dict(pests)
         if embedded.calibrated:
             made_by["calibrated"] = True
-        return made_by | ({"unknown_words": dict(embedded.unknown_words)} if embedded.unknown_words else {})
+        if embedded.unknown_words:
+            made_by["unknown_words"] = dict(embedded.unknown_words)
+        if embedded.unlearnt:
+            made_by["not_counted"] = [label for label in prompts.labels if label in embedded.unlearnt]
+        return made_by
 
     def _limits(self, embedded: LabelVectors) -> tuple[float | None, float]:
         """Least score of a label (None: the default), and least probability of an insect.

@@ -76,6 +76,9 @@ USUAL_REGIONS = 10
 #: A region with a lower probability of an insect is background.
 INSECT_THRESHOLD = 0.5
 
+#: Least score of a label that counts nothing.
+NOTHING = np.array([np.inf])
+
 #: Cosines are rounded to this many decimals: float32 vectors hold no more, and sums in another order then agree.
 COSINE_DECIMALS = 8
 
@@ -195,9 +198,10 @@ def score(
     if not temperature > 0:
         raise ValueError(f"temperature must be above 0, not {temperature}")
     # Everything is worked out in the order of the names, so that no sum depends on the order of the prompts.
-    by_name = sorted(range(len(prompts.labels)), key=prompts.labels.__getitem__)
+    # Labels whose words the encoder never learnt take no part: what they ask for is arbitrary.
+    by_name = sorted(np.flatnonzero(prompts.learnt).tolist(), key=prompts.labels.__getitem__)
     negative_order = sorted(range(len(prompts.negatives)), key=prompts.negatives.__getitem__)
-    rows = [*by_name, *(len(by_name) + i for i in negative_order)]
+    rows = [*by_name, *(len(prompts.labels) + i for i in negative_order)]
     logits = _logits(vectors, np.concatenate([prompts.vectors[rows], prompts.others]), prompts)
     labels, negatives, others = np.split(logits, [len(by_name), len(rows)], axis=1)
     if prompts.examples is not None:
@@ -214,8 +218,8 @@ def score(
         judgement = weigh(judgement, likelihood)
     labels, other, negatives, insect = _join(judgement, *known)
     needed = np.array(list(prompts.thresholds(threshold).values()))[by_name], insect_threshold
-    orders = np.array(by_name), np.array(negative_order)
-    return replace(_decide(labels, other, negatives, insect, needed, orders), length=length)
+    orders = np.array(by_name, np.intp), np.array(negative_order)
+    return replace(_decide(labels, other, negatives, insect, needed, orders, len(prompts.labels)), length=length)
 
 
 #: Probabilities of labels (n, labels), of other insects (n,), of negatives (n, negatives) and of an insect (n,).
@@ -277,10 +281,11 @@ def _judge_apart(labels: np.ndarray, others: np.ndarray, negatives: np.ndarray) 
     background, other = _evidence(negatives)[0], _evidence(others)[0]
     against = np.logaddexp(background, other)
     nothing = np.zeros(len(labels))
-    best = np.maximum(labels.max(axis=1), other)
+    strongest = labels.max(axis=1, initial=-np.inf)
+    best = np.maximum(strongest, other)
     insect = expit(best - np.where(np.isinf(background), nothing, background))
     alone = expit(labels - np.where(np.isinf(against), nothing, against)[:, None])
-    rest = np.logaddexp(background, labels.max(axis=1))
+    rest = np.logaddexp(background, strongest)
     return alone, expit(other - rest), expit(negatives - best[:, None]), insect
 
 
@@ -332,19 +337,24 @@ def _decide(
     insect: np.ndarray,
     needed: tuple[np.ndarray, float],
     orders: tuple[np.ndarray, np.ndarray],
+    asked: int,
 ) -> Scores:
-    """Best label, runner-up and status; columns go back from the order of names to that of the prompt set."""
+    """Best label, runner-up and status; columns go back from the order of names to that of all labels asked."""
     by_name, negative_order = orders
     # Rounded as the result is, so that labels that look equal are equal.
     labels = labels.astype(np.float32)
+    label_columns = np.zeros((len(labels), asked), np.float32)
+    label_columns[:, by_name] = labels
+    if not len(by_name):
+        # No label takes part: a column that nothing reaches stands for them.
+        by_name, labels, needed = np.zeros(1, np.intp), np.zeros((len(labels), 1), np.float32), (NOTHING, needed[1])
     best = labels.argmax(axis=1) if len(labels) else np.zeros(0, np.intp)
     top = np.take_along_axis(labels, best[:, None], axis=1)[:, 0]
     margin = top - np.partition(labels, -2, axis=1)[:, -2] if labels.shape[1] > 1 else top
     least, least_insect = needed[0].astype(np.float32), np.float32(needed[1])
     insect = insect.astype(np.float32)
     status = np.where(insect < least_insect, BACKGROUND, np.where(top >= least[best], FOUND, OTHER))
-    label_columns, negative_columns = np.empty_like(labels), np.empty(negatives.shape, np.float32)
-    label_columns[:, by_name] = labels
+    negative_columns = np.empty(negatives.shape, np.float32)
     if len(negative_order):
         negative_columns[:, negative_order] = negatives
     return Scores(

@@ -39,6 +39,8 @@ class Settings:
         Scale of every photo, where the user knows it; goes before the card's.
     relative_length : bool
         Where a photo has no scale, let the lengths of its insects against each other be evidence.
+    force : bool
+        Count prompts whose deciding words the encoder never learnt; without it they count nothing.
     """
 
     context: float = CONTEXT
@@ -51,6 +53,7 @@ class Settings:
     card_size_mm: tuple[float, float] | None = None
     mm_per_pixel: float | None = None
     relative_length: bool = True
+    force: bool = False
 
     def __post_init__(self) -> None:
         if self.views not in VIEWS:

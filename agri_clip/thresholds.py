@@ -128,7 +128,7 @@ def write_row(row: FittedThresholds, path: Path) -> None:
     DataError
         The table is damaged, or the place cannot be written.
     """
-    from agri_clip.exports.files import write_text
+    from agri_clip.io.writing import write_text
 
     others = [old for old in read_table(path) if (old.proposer, old.encoder) != (row.proposer, row.encoder)]
     rows = sorted([*others, row], key=lambda each: (each.proposer, each.encoder))

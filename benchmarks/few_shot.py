@@ -106,7 +106,7 @@ def figures(
     encoder: Encoder, prompts: PromptSet, vectors: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Share named rightly and F1 of each label, (groups,) each."""
-    said = score(vectors, embed_prompts(encoder, prompts)).label_index
+    said = score(vectors, embed_prompts(encoder, prompts, force=True)).label_index
     groups = range(len(prompts.labels))
     right = np.array([(said[truth == g] == g).mean() for g in groups])
     hits = np.array([((said == g) & (truth == g)).sum() for g in groups])
@@ -188,7 +188,7 @@ def by_class(found: dict[int, tuple[list[Trial], int]]) -> list[list[str]]:
 def named_among_all(encoder: Encoder, prompts: PromptSet, vectors: np.ndarray, truth: np.ndarray) -> float:
     """Share of crops of catalogued groups that are named rightly where the unseen groups are asked too."""
     together = PromptSet(targets=(*(resolve(name) for name in GROUP_NAMES), *prompts.targets))
-    return float((score(vectors, embed_prompts(encoder, together)).label_index == truth).mean())
+    return float((score(vectors, embed_prompts(encoder, together, force=True)).label_index == truth).mean())
 
 
 def compare_towers(

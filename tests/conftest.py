@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,22 @@ def yellow_traps() -> Path:
     if not (folder / "val.json").is_file():
         pytest.skip(f"real trap photos are not here ({folder}); set AGRI_CLIP_DATA to the folder that holds them")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A user who has chosen no models: a developer's own settings file changes no test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AGRI_CLIP_SETTINGS", str(tmp_path_factory.getbasetemp() / "no" / "settings.yaml"))
+        yield
+
+
+@pytest.fixture
+def settings_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Path of the test's own settings file, which is not there yet."""
+    file = tmp_path / "config" / "settings.yaml"
+    monkeypatch.setenv("AGRI_CLIP_SETTINGS", str(file))
+    return file
 
 
 @pytest.fixture

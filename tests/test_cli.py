@@ -174,17 +174,49 @@ def test_a_prompt_longer_than_the_encoder_reads_is_noted(tmp_path: Path, capsys:
     assert "its end is not read" in capsys.readouterr().err
 
 
-def test_a_word_that_the_encoder_never_saw_is_noted_and_stands_in_the_tables(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def taught(tmp_path: Path) -> Path:
+    """The embedded encoder, said to have learnt a few words only."""
     folder = tmp_path / "encoder"
     folder.mkdir()
     for file in BUILTIN.iterdir():
         (folder / file.name).symlink_to(file)
     (folder / KNOWN_WORDS).unlink(missing_ok=True)
-    (folder / KNOWN_WORDS).write_text("stink\nbeetle\n", encoding="utf-8")
+    (folder / KNOWN_WORDS).write_text("stink\nbeetle\nladybird\n", encoding="utf-8")
+    return folder
+
+
+def test_a_prompt_that_the_encoder_never_learnt_is_not_counted_unless_forced(
+    taught: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "r"
-    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "-p", "a lychee stink beetle", "--encoder", folder]
+    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "-p", "a red zorb", "-p", "a ladybird", "--encoder", taught]
+    assert run(*arguments, "--out", out, "--no-pictures") == 0
+    printed = capsys.readouterr()
+    assert "'a red zorb': the encoder" in printed.err
+    assert "so this prompt counts nothing" in printed.err
+    assert "not counted" in printed.out
+    (counts,) = rows(out / "counts.csv")
+    assert counts["a red zorb"] == ""
+    assert int(counts["a ladybird"]) == int(counts["found"]) > 0
+    document = json.loads((out / "detections.json").read_text(encoding="utf-8"))
+    assert document["produced_by"]["not_counted"] == ["a red zorb"]
+    assert document["produced_by"]["force"] is False
+    assert document["labels"][0]["found"] is None
+    assert run(*arguments, "--out", out, "--no-pictures", "--force") == 0
+    assert "counted all the same" in capsys.readouterr().err
+    (forced,) = rows(out / "counts.csv")
+    assert int(forced["a red zorb"]) >= 0
+    made_by = json.loads((out / "detections.json").read_text(encoding="utf-8"))["produced_by"]
+    assert made_by["force"] is True
+    assert "not_counted" not in made_by
+
+
+def test_a_word_that_the_encoder_never_saw_is_noted_and_stands_in_the_tables(
+    taught: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r"
+    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "-p", "a lychee stink beetle", "--encoder", taught]
     assert run(*arguments, "--out", out, "--no-pictures") == 0
     told = capsys.readouterr().err
     assert told.count('never saw the word "lychee"; describe what it looks like') == 1

@@ -161,3 +161,12 @@ def test_supervision_gets_the_same_regions(result: Detections) -> None:
     assert len(Detections.empty().to_supervision()) == 0
     other.xyxy[:] = 0
     assert result.boxes.any()
+
+
+def test_a_label_that_was_not_counted_has_no_number(result: Detections) -> None:
+    asked = replace(result, provenance=result.provenance | {"not_counted": ["fly"]})
+    assert asked.not_counted == ("fly",)
+    assert asked.counts()["fly"].isna().all()
+    assert asked.counts()["moth"].tolist()[:2] == [0, 1]
+    assert Detections.concat(asked.split()).not_counted == ("fly",)
+    assert result.not_counted == ()

@@ -374,3 +374,48 @@ def test_looks_count_for_their_share_however_many_they_are():
         prompts = PromptSet.model_validate({"targets": [target], "templates": ["{}"]})
         vector = embed_prompts(Axes(), prompts, others=()).vectors[0]
         assert vector[1] / vector[0] == pytest.approx(LOOKS_WEIGHT / (1 - LOOKS_WEIGHT), rel=1e-5)
+
+
+class TaughtEncoder(WordEncoder):
+    """Says which words it learnt."""
+
+    known_words = frozenset(["an", "insect", "aphid", "whitefly", "thrips", "fly", "a", "photo", "of", "glue", "dirt"])
+
+
+@KINDS
+@pytest.mark.parametrize("threshold", [None, 0.0])
+def test_a_label_that_the_encoder_never_learnt_counts_nothing_and_changes_no_other(kind, threshold):
+    encoder = TaughtEncoder(**kind)
+    with pytest.warns(UserWarning, match="counts nothing"):
+        mixed = embed_prompts(encoder, prompt_set(["aphid", "zorb", "thrips"]))
+    plain = embed_prompts(encoder, prompt_set(["aphid", "thrips"]))
+    vectors = np.concatenate([mixed.vectors, unit(np.random.default_rng(5).normal(size=(40, DIM)))])
+    with_it, without = (score(vectors, prompts, threshold=threshold) for prompts in (mixed, plain))
+    np.testing.assert_array_equal(with_it.labels[:, [0, 2]], without.labels)
+    np.testing.assert_array_equal(with_it.status, without.status)
+    np.testing.assert_array_equal(with_it.insect, without.insect)
+    assert not with_it.labels[:, 1].any()
+    assert (with_it.label_index != 1).all()
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["zorb", "a frumious insect"])
+def test_where_no_label_was_learnt_insects_are_others(kind, name):
+    encoder = TaughtEncoder(**kind)
+    with pytest.warns(UserWarning, match="counts nothing"):
+        prompts = embed_prompts(encoder, prompt_set([name]))
+    fly, glue = encoder.encode_texts(["a fly"]), prompts.vectors[1:2]
+    result = score(np.concatenate([prompts.vectors[:1], fly, glue]), prompts, threshold=0)
+    assert (result.status != FOUND).all()
+    assert result.status[1:].tolist() == [OTHER, BACKGROUND]
+    assert not result.score.any()
+    assert len(score(np.zeros((0, DIM)), prompts)) == 0
+
+
+def test_force_counts_words_that_the_encoder_never_learnt():
+    with pytest.warns(UserWarning, match="counted all the same"):
+        forced = embed_prompts(TaughtEncoder(), prompt_set(["zorb", "aphid"]), force=True)
+    assert not forced.unlearnt
+    plain = embed_prompts(WordEncoder(), prompt_set(["zorb", "aphid"]))
+    vectors = plain.vectors[:2]
+    assert score(vectors, forced).status.tolist() == score(vectors, plain).status.tolist() == [FOUND] * 2

@@ -24,7 +24,7 @@ from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.encoders.views import encode_views
-from agri_clip.errors import DataError
+from agri_clip.errors import DataError, PromptError
 from agri_clip.label_vectors import embed_prompts
 from agri_clip.labelling import Labeller
 from agri_clip.photo import Photo
@@ -158,7 +158,7 @@ def labeller_of(season: Season, encoder: Encoder, **question: Any) -> Labeller:
     season : Season
     encoder : Encoder
     **question
-        Of `Settings`: threshold, precision, merge_iou, merge_ios, relative_length.
+        Of `Settings`: threshold, precision, merge_iou, merge_ios, relative_length, force.
 
     Raises
     ------
@@ -169,9 +169,28 @@ def labeller_of(season: Season, encoder: Encoder, **question: Any) -> Labeller:
     return Labeller(encoder, season.proposer, season.settings(**question))
 
 
-def text_vector(encoder: Encoder, text: str) -> np.ndarray:
-    """The unit vector (dim,) that a sentence is searched by: as that of a label in a prompt set."""
-    vector: np.ndarray = embed_prompts(encoder, PromptSet.of(text)).vectors[0]
+def text_vector(encoder: Encoder, text: str, *, force: bool = False) -> np.ndarray:
+    """The unit vector (dim,) that a sentence is searched by: as that of a label in a prompt set.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    text : str
+    force : bool
+        Search also by words that the encoder never learnt.
+
+    Raises
+    ------
+    PromptError
+        The encoder never learnt the words, and `force` is not set.
+    """
+    embedded = embed_prompts(encoder, PromptSet.of(text), force=force)
+    if embedded.unlearnt:
+        raise PromptError(
+            f"nothing to search by: the encoder {encoder.name} never learnt what {text!r} means; describe what it looks "
+            "like, search by a picture (--image), or add --force"
+        )
+    vector: np.ndarray = embedded.vectors[0]
     return vector
 
 

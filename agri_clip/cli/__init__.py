@@ -12,6 +12,7 @@ from agri_clip.cli import (  # noqa: F401 - they register their commands
     batch,
     counts,
     identify,
+    models,
     page,
     photos,
     season,

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from agri_clip import defaults
-from agri_clip.cli.options import Device, EncoderName, PromptFile, ProposerName, app
+from agri_clip.cli.options import Device, EncoderName, PromptFile, ProposerName, app, chosen_encoder, chosen_models
 from agri_clip.cli.photos import prompts_app
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class AdaptMethod(StrEnum):
 def adapt(
     crops: Labelled,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the adapted encoder.")] = Path("adapted"),
-    encoder: EncoderName = defaults.ENCODER,
+    encoder: EncoderName = None,
     method: Annotated[
         AdaptMethod | None, typer.Option("--method", help="Chosen by the number of crops where left out.")
     ] = None,
@@ -61,6 +60,7 @@ def adapt(
     from fine_tune.adapt.report import COLUMNS, class_rows, summary_lines
     from fine_tune.adapt.samples import read_samples
 
+    encoder = chosen_encoder(encoder)
     samples = read_samples(crops, images)
     given = _prompts(prompts)
     if method in (AdaptMethod.lora, AdaptMethod.full):
@@ -83,13 +83,13 @@ def calibrate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write; the encoder's own where left out.")
     ] = None,
-    encoder: EncoderName = defaults.ENCODER,
+    encoder: EncoderName = None,
     precision: Annotated[
         float | None, typer.Option("--precision", help="Wanted of each label, such as 0.9; the best F1 where left out.")
     ] = None,
     prompts: PromptFile = None,
     images: Images = None,
-    proposer: ProposerName = defaults.PROPOSER,
+    proposer: ProposerName = None,
     all_labelled: Annotated[
         bool,
         typer.Option(
@@ -106,10 +106,11 @@ def calibrate(
     from fine_tune.adapt.calibrating import CHART, calibrate_encoder
     from fine_tune.adapt.samples import read_samples
 
-    if out is None and not is_adapted(Path(encoder)):
+    models = chosen_models(encoder, proposer)
+    if out is None and not is_adapted(Path(models.encoder)):
         raise AgriClipError("--out is missing: give a folder for the calibrated encoder, such as --out my-farm")
-    place = Path(encoder) if out is None else out
-    made = get_encoder(encoder, device=device)
+    place = Path(models.encoder) if out is None else out
+    made = get_encoder(models.encoder, device=device)
     samples = read_samples(crops, images)
     result = calibrate_encoder(
         samples,
@@ -117,7 +118,7 @@ def calibrate(
         place,
         precision=precision,
         prompts=_prompts(prompts),
-        proposer=proposer,
+        proposer=models.proposer,
         all_labelled=all_labelled,
         device=device,
     )
@@ -138,7 +139,7 @@ def calibrate(
 def prompts_tune(
     crops: Labelled,
     out: Annotated[Path, typer.Option("--out", "-o", help="The prompt set, a YAML file.")] = Path("tuned.yaml"),
-    encoder: EncoderName = defaults.ENCODER,
+    encoder: EncoderName = None,
     prompts: PromptFile = None,
     images: Images = None,
     device: Device = None,
@@ -150,7 +151,7 @@ def prompts_tune(
     from fine_tune.adapt.samples import read_samples
 
     samples = read_samples(crops, images)
-    tuned = tune_prompts(samples, get_encoder(encoder, device=device), _prompts(prompts))
+    tuned = tune_prompts(samples, get_encoder(chosen_encoder(encoder), device=device), _prompts(prompts))
     rows = [[r.label, r.phrase, f"{r.apart:.3f}", "yes" if r.kept else "no"] for r in tuned.ranked]
     output().print(make_table(["label", "phrase", "apart", "kept"], rows))
     output().print(tuned.reason, markup=False, soft_wrap=True)

@@ -29,14 +29,19 @@ def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[
     """The season that a question goes to, and its encoder.
 
     The encoder may also be one that filled no archive but has the vectors of one that did: an adapted one, or its base.
+    Of several encoders in the archive, the user's default is taken where no option names one.
     """
+    from agri_clip import defaults
     from agri_clip.archive import Archive, Season
     from agri_clip.archive.questions import check_encoder
     from agri_clip.encoders import get_encoder
     from agri_clip.encoders.base import vectors_fingerprint_of
 
     opened = Archive.open(archive)
-    kept = {run[key] for run in opened.encoders() for key in ("encoder", "encoder_fingerprint")}
+    runs = opened.encoders()
+    kept = {run[key] for run in runs for key in ("encoder", "encoder_fingerprint")}
+    if encoder is None and len(runs) > 1 and (user := defaults.read_user_models().encoder) in kept:
+        encoder = user
     if encoder is not None and encoder not in kept and (encoder == "builtin" or Path(encoder).is_dir()):
         made = get_encoder(encoder, device=device)
         return Season.of(opened, vectors_fingerprint_of(made)), made

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.cli.asking import ArchiveOption, ArchivePlace, answer_of, print_counts
 from agri_clip.cli.options import (
     SOME_FAILED,
@@ -19,6 +18,7 @@ from agri_clip.cli.options import (
     Context,
     Device,
     EncoderName,
+    Force,
     MaxMegapixels,
     MmPerPixel,
     NamePattern,
@@ -57,9 +57,10 @@ def batch(
     prompt: Prompts = None,
     prompts: PromptFile = None,
     negative: Negatives = None,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
+    force: Force = False,
     context: Context = None,
     views: Views = 1,
     mm_per_pixel: MmPerPixel = None,
@@ -90,10 +91,12 @@ def batch(
     reading = reading_options(name_pattern, raw_orientation, max_megapixels)
     chosen = _make_engine(engine, address=address, workers=workers, patience=patience, device=device)
     sources = find_photos(photos)
+    encoder, proposer = _models_of(archive, encoder, proposer)
     detector = make_detector(
         encoder=encoder,
         proposer=proposer,
         device=device,
+        force=force,
         context=context,
         views=views,
         mm_per_pixel=mm_per_pixel,
@@ -123,7 +126,7 @@ def batch(
         output().print(f"stopped with {done.total - done.done} photos to go; give the same command again to go on")
         raise typer.Exit(SOME_FAILED)
     if prompt_set is not None:
-        print_counts(answer_of(season, detector.encoder, prompt_set))
+        print_counts(answer_of(season, detector.encoder, prompt_set, force=force))
     failed = done.failed_before + done.failed
     if failed:
         errors().print(f"{failed} photos could not be read; when they are mended: the same command, --retry-failed")
@@ -169,6 +172,38 @@ def archive_compact(archive: ArchivePlace) -> None:
         with season.writing():
             season.compact(timedelta(0))
         output().print(f"{run['encoder']}: {season.region_count()} regions")
+
+
+def _models_of(archive: str, encoder: str | None, proposer: str | None) -> tuple[str | None, str | None]:
+    """Models that no option names are those that filled the archive, so that a batch goes on as it began.
+
+    A change of the user's default must not work a whole season out again.
+    """
+    from agri_clip.archive import Archive
+    from agri_clip.console import errors
+    from agri_clip.errors import DataError
+    from agri_clip.model_choice import ModelChoice, choose_models
+
+    if encoder is not None and proposer is not None:
+        return encoder, proposer
+    try:
+        runs = Archive.open(archive).encoders()
+    except DataError:
+        return encoder, proposer  # no archive yet; one that is damaged is refused when it is filled
+    mine = [run for run in runs if encoder in (None, run["encoder"])]
+    if len(mine) != 1:
+        return encoder, proposer
+    kept = ModelChoice(encoder or mine[0]["encoder"], proposer or mine[0]["proposer"])
+    usual = choose_models(encoder, proposer)
+    if (kept.encoder, kept.proposer) != (usual.encoder, usual.proposer):
+        errors().print(
+            f"note: {archive} was filled with encoder {kept.encoder} and proposer {kept.proposer}, and the batch goes "
+            f"on with them; your default is encoder {usual.encoder} and proposer {usual.proposer}. To keep the vectors "
+            f"of another encoder beside them, name it: --encoder {usual.encoder}",
+            markup=False,
+            soft_wrap=True,
+        )
+    return kept.encoder, kept.proposer
 
 
 def _shown(plan: Plan, states: Iterator[Progress]) -> Iterator[Progress]:

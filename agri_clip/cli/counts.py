@@ -11,6 +11,7 @@ import typer
 from agri_clip.cli.asking import ArchivePlace, SeasonEncoder, Where, answer_question
 from agri_clip.cli.options import (
     Device,
+    Force,
     Negatives,
     Precision,
     PromptFile,
@@ -54,6 +55,7 @@ def count(
     crop: Crop = None,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     encoder: SeasonEncoder = None,
     device: Device = None,
 ) -> None:
@@ -63,13 +65,24 @@ def count(
 
     keys = parse_keys(by)
     season, answer = answer_question(
-        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+        archive,
+        encoder,
+        device,
+        prompt,
+        prompts,
+        negative,
+        where,
+        threshold=threshold,
+        precision=precision,
+        force=force,
     )
     table = _counts(season, answer, keys, cards, new_only, thresholds, crop)
     shown = [*keys, "label", "photos", "count", *(["new"] if new_only else []), "per_day", "threshold"]
     if thresholds is not None:
         shown += ["action_threshold", "action_per", "over"]
-    rows = [[_cell(row[name]) for name in shown] for row in table.to_dict("records") if row["count"] or len(table) < 60]
+    # A count that is missing is no 0.
+    kept = table if len(table) < 60 else table[table["count"].isna() | (table["count"] > 0)]
+    rows = [[_cell(row[name]) for name in shown] for row in kept.to_dict("records")]
     output().print(make_table([name.replace("_", " ") for name in shown], rows))
     if len(rows) < len(table):
         output().print(f"{len(table) - len(rows)} rows with a count of 0 are not shown; --csv writes all")
@@ -93,6 +106,7 @@ def report(
     crop: Crop = None,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     encoder: SeasonEncoder = None,
     device: Device = None,
 ) -> None:
@@ -101,7 +115,16 @@ def report(
     from agri_clip.season_report import write_season_report
 
     season, answer = answer_question(
-        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+        archive,
+        encoder,
+        device,
+        prompt,
+        prompts,
+        negative,
+        where,
+        threshold=threshold,
+        precision=precision,
+        force=force,
     )
     table = _counts(season, answer, ("trap", "day"), cards, new_only, thresholds, crop)
     write_season_report(out, season, answer, table, title=title)

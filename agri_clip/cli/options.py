@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from agri_clip import defaults
+
 if TYPE_CHECKING:
     from agri_clip.detector import Detector
+    from agri_clip.model_choice import ModelChoice
     from agri_clip.prompts import PromptSet
 
 app = typer.Typer(
@@ -45,13 +48,23 @@ PromptFile = Annotated[
 Negatives = Annotated[
     list[str] | None, typer.Option("--negative", "-n", help="What to reject, instead of the default negatives.")
 ]
-EncoderName = Annotated[str, typer.Option("--encoder", help="Encoder: a name of `agri-clip models`, or a folder.")]
-ProposerName = Annotated[str, typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file.")]
+EncoderName = Annotated[
+    str | None,
+    typer.Option("--encoder", help="Encoder: a name of `agri-clip models`, or a folder. Default: see `models use`."),
+]
+ProposerName = Annotated[
+    str | None,
+    typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file. Default: see `models use`."),
+]
 Device = Annotated[str | None, typer.Option("--device", help="cuda, mps or cpu; chosen by itself where left out.")]
 Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Least score that is counted.")]
 Precision = Annotated[
     float | None,
     typer.Option("--precision", help="How often a counted region shall be an insect, such as 0.8; sets the threshold."),
+]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Count prompts all the same whose words the encoder never learnt."),
 ]
 Views = Annotated[int, typer.Option("--views", help="Views of a crop, turned and mirrored: 1, 4 or 8.")]
 Context = Annotated[float | None, typer.Option("--context", min=1, max=4, help="Side of a crop over its region's.")]
@@ -90,10 +103,39 @@ def make_prompts(sentences: list[str] | None, file: str | None, negatives: list[
     return loaded.with_targets(*sentences) if sentences else loaded
 
 
+def chosen_models(encoder: str | None = None, proposer: str | None = None) -> ModelChoice:
+    """The models of this command: those of its options, else the user's default; a default of the user is noted.
+
+    Raises
+    ------
+    DataError
+        The settings file cannot be read.
+    ModelError
+        A model of the settings file is not on this machine.
+    """
+    from agri_clip.console import errors
+    from agri_clip.model_choice import choose_models
+
+    choice = choose_models(encoder, proposer)
+    if choice.note is not None:
+        errors().print(f"note: {choice.note}", markup=False, soft_wrap=True)
+    return choice
+
+
+def chosen_encoder(encoder: str | None) -> str:
+    """As `chosen_models`, for a command that needs no proposer."""
+    return chosen_models(encoder, defaults.PROPOSER).encoder
+
+
+def chosen_proposer(proposer: str | None) -> str:
+    """As `chosen_models`, for a command that needs no encoder."""
+    return chosen_models(defaults.ENCODER, proposer).proposer
+
+
 def make_detector(
     *,
-    encoder: str,
-    proposer: str,
+    encoder: str | None,
+    proposer: str | None,
     device: str | None,
     threshold: float | None = None,
     precision: float | None = None,
@@ -102,6 +144,7 @@ def make_detector(
     mm_per_pixel: float | None = None,
     card_size: str | None = None,
     no_card: bool = False,
+    force: bool = False,
 ) -> Detector:
     """The detector that the options ask for; options left out keep their measured defaults."""
     from agri_clip.detector import Detector
@@ -117,7 +160,8 @@ def make_detector(
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if card_size is not None:
         changes["card_size_mm"] = parse_card_size(card_size)
-    return Detector(proposer=proposer, encoder=encoder, device=device, card=not no_card, **changes)
+    models = chosen_models(encoder, proposer)
+    return Detector(models.proposer, models.encoder, device=device, card=not no_card, force=force, **changes)
 
 
 def reading_options(name_pattern: str | None, raw_orientation: bool, max_megapixels: float | None) -> dict[str, Any]:

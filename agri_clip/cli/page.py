@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from agri_clip import defaults
-from agri_clip.cli.options import Device, EncoderName, ProposerName, app
+from agri_clip.cli.options import Device, EncoderName, ProposerName, app, chosen_models
 
 
 @app.command("app")
@@ -26,8 +25,8 @@ def page(
     answers: Annotated[
         Path | None, typer.Option("--answers", help="Folder in which visitors' corrections stay.")
     ] = None,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     auth: Annotated[
         list[str] | None, typer.Option("--auth", help="Who may log in, as name:password; give it once or often.")
@@ -52,9 +51,10 @@ def page(
     from agri_clip.ui.options import PageOptions, parse_accounts
     from agri_clip.ui.uploads import Limits
 
+    models = chosen_models(encoder, proposer)
     options = PageOptions(
-        proposer=proposer,
-        encoder=encoder,
+        proposer=models.proposer,
+        encoder=models.encoder,
         device=device,
         folders=tuple(folder or ()),
         archives=archives,

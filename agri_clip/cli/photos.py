@@ -1,19 +1,19 @@
-"""Commands that open photos and need no archive: detect, evaluate, prompts test, models."""
+"""Commands that open photos and need no archive: detect, evaluate, prompts test."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.cli.options import (
     SOME_FAILED,
     CardSize,
     Context,
     Device,
     EncoderName,
+    Force,
     Format,
     MaxMegapixels,
     MmPerPixel,
@@ -28,21 +28,14 @@ from agri_clip.cli.options import (
     Threshold,
     Views,
     app,
+    chosen_proposer,
     make_detector,
     make_prompts,
     reading_options,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from agri_clip.encoders import EncoderInfo
-    from agri_clip.regions import ProposerInfo
-
 prompts_app = typer.Typer(help="Try prompts before trusting them.", no_args_is_help=True)
-models_app = typer.Typer(help="Encoders and proposers: what is here, and fetching more.")
 app.add_typer(prompts_app, name="prompts")
-app.add_typer(models_app, name="models")
 
 
 @app.command()
@@ -52,11 +45,12 @@ def detect(
     prompts: PromptFile = None,
     negative: Negatives = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for pictures and tables.")] = Path("results"),
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     context: Context = None,
     views: Views = 1,
     mm_per_pixel: MmPerPixel = None,
@@ -89,6 +83,7 @@ def detect(
         device=device,
         threshold=threshold,
         precision=precision,
+        force=force,
         context=context,
         views=views,
         mm_per_pixel=mm_per_pixel,
@@ -125,9 +120,10 @@ def prompts_test(
     prompt: Prompts = None,
     prompts: PromptFile = None,
     negative: Negatives = None,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
+    force: Force = False,
     top: Annotated[int, typer.Option(help="Regions to list for each photo, the most certain first.")] = 20,
     alike: Annotated[float, typer.Option(min=-1, max=1, help="Prompts with a higher cosine mean the same.")] = 0.9,
 ) -> None:
@@ -140,7 +136,7 @@ def prompts_test(
     prompt_set = make_prompts(prompt, prompts, negative)
     for remark in check_prompts(prompt_set):
         output().print(f"note: {remark}", markup=False, soft_wrap=True)
-    detector = make_detector(encoder=encoder, proposer=proposer, device=device)
+    detector = make_detector(encoder=encoder, proposer=proposer, device=device, force=force)
     sources = find_photos(photos)
     console, failed = output(), 0
     for _, detections in progress(detector.stream(sources, prompt_set), len(sources), "photos"):
@@ -160,36 +156,6 @@ def prompts_test(
         raise typer.Exit(SOME_FAILED)
 
 
-@models_app.callback(invoke_without_command=True)
-def models(context: typer.Context) -> None:
-    """List encoders and proposers: what is here, size, licence, and what each is good for."""
-    if context.invoked_subcommand is not None:
-        return
-    from agri_clip import encoders, regions
-    from agri_clip.console import make_table, output
-
-    columns = ["name", "here", "size", "licence", "good for"]
-    listed: tuple[tuple[str, Sequence[EncoderInfo | ProposerInfo]], ...] = (
-        ("Encoders", encoders.available()),
-        ("Proposers", regions.available()),
-    )
-    for title, infos in listed:
-        rows = [[i.name, "yes" if i.present else "no", i.size, i.licence, i.good_for] for i in infos]
-        output().print(make_table(columns, rows, title=title))
-    output().print("Fetch one for use without network: agri-clip models fetch NAME", soft_wrap=True)
-
-
-@models_app.command("fetch")
-def models_fetch(name: Annotated[str, typer.Argument(help="A name of `agri-clip models`, or of the hub.")]) -> None:
-    """Download everything that a later run without network needs."""
-    from agri_clip import encoders, regions
-    from agri_clip.console import output
-
-    place = regions.fetch_proposer(name) if regions.is_proposer(name) else encoders.fetch(name)
-    message = f"{name} is in {place}" if place else f"{name} needs no files; it is ready"
-    output().print(message, markup=False, soft_wrap=True)
-
-
 @app.command()
 def evaluate(
     coco: Annotated[Path, typer.Option("--coco", help="Annotations in COCO format.")],
@@ -204,10 +170,11 @@ def evaluate(
     ignore_unmatched: Annotated[
         bool, typer.Option("--ignore-unmatched", help="For sets in which only some species are labelled.")
     ] = False,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     threshold: Threshold = None,
+    force: Force = False,
     context: Context = None,
     views: Views = 1,
     no_card: NoCard = False,
@@ -224,7 +191,13 @@ def evaluate(
     common: dict[str, Any] = {"threshold": threshold, "ignore_unmatched": ignore_unmatched}
     if proposals:
         report = measure_proposals(
-            truth, images, proposer=proposer, device=device, card=not no_card, reading=reading, **common
+            truth,
+            images,
+            proposer=chosen_proposer(proposer),
+            device=device,
+            card=not no_card,
+            reading=reading,
+            **common,
         )
     else:
         detector = make_detector(
@@ -232,6 +205,7 @@ def evaluate(
             proposer=proposer,
             device=device,
             threshold=threshold,
+            force=force,
             context=context,
             views=views,
             no_card=no_card,

@@ -18,6 +18,7 @@ from agri_clip.cli.asking import (
 )
 from agri_clip.cli.options import (
     Device,
+    Force,
     Format,
     Negatives,
     Precision,
@@ -42,6 +43,7 @@ def ask(
     ] = False,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     encoder: SeasonEncoder = None,
     device: Device = None,
 ) -> None:
@@ -50,7 +52,16 @@ def ask(
     from agri_clip.exports import write_tables
 
     _, answer = answer_question(
-        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+        archive,
+        encoder,
+        device,
+        prompt,
+        prompts,
+        negative,
+        where,
+        threshold=threshold,
+        precision=precision,
+        force=force,
     )
     print_counts(answer)
     if out is not None:
@@ -70,6 +81,7 @@ def search(
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The contact sheet, .jpg or .png.")] = Path("search.jpg"),
     csv: Annotated[Path | None, typer.Option("--csv", help="The same as a table.")] = None,
+    force: Force = False,
     encoder: SeasonEncoder = None,
     device: Device = None,
 ) -> None:
@@ -87,7 +99,7 @@ def search(
     if image is not None:
         vector = questions.image_vector(made, read_photo(image, read_codes=False), season.settings().views)
     else:
-        vector = questions.text_vector(made, str(text))
+        vector = questions.text_vector(made, str(text), force=force)
     found = questions.search(season, vector, top, where)
     table = found.drop_columns(["thumbnail", "photo", "region"]).to_pandas()
     captions = [
@@ -157,6 +169,7 @@ def export(
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Write other insects and background too.")] = False,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     encoder: SeasonEncoder = None,
     device: Device = None,
 ) -> None:
@@ -165,7 +178,16 @@ def export(
     from agri_clip.exports import write_tables
 
     _, answer = answer_question(
-        archive, encoder, device, prompt, prompts, negative, where, threshold=threshold, precision=precision
+        archive,
+        encoder,
+        device,
+        prompt,
+        prompts,
+        negative,
+        where,
+        threshold=threshold,
+        precision=precision,
+        force=force,
     )
     written = write_tables(answer.detections, out, [f.value for f in formats], all_regions=all_regions)
     output().print(f"written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)

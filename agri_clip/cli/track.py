@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.cli.options import (
     SOME_FAILED,
     CardSize,
     Context,
     Device,
     EncoderName,
+    Force,
     MmPerPixel,
     NamePattern,
     Negatives,
@@ -53,11 +53,12 @@ def track(
         datetime | None, typer.Option("--start", help="When the video begins, where its name does not say it.")
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the tables and the picture.")] = Path("results"),
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     threshold: Threshold = None,
     precision: Precision = None,
+    force: Force = False,
     context: Context = None,
     views: Views = 1,
     mm_per_pixel: MmPerPixel = None,
@@ -85,6 +86,7 @@ def track(
         device=device,
         threshold=threshold,
         precision=precision,
+        force=force,
         context=context,
         views=views,
         mm_per_pixel=mm_per_pixel,

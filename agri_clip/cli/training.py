@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from agri_clip import defaults
-from agri_clip.cli.options import app
+from agri_clip.cli.options import app, chosen_proposer
 
 
 @app.command("adapt-proposer")
@@ -18,7 +17,7 @@ def adapt_proposer(
     images: Annotated[
         Path | None, typer.Option(help="Folder of the photos; that of the COCO file if left out.")
     ] = None,
-    proposer: Annotated[str, typer.Option(help="What is trained further.")] = defaults.PROPOSER,
+    proposer: Annotated[str | None, typer.Option(help="What is trained further. Default: see `models use`.")] = None,
     also: Annotated[list[Path] | None, typer.Option(help="More COCO files of other fields to mix in.")] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Most optimiser steps.")] = None,
     rendered: Annotated[int | None, typer.Option(min=1, help="Rendered photos to mix in.")] = None,
@@ -37,7 +36,7 @@ def adapt_proposer(
         coco,
         out,
         images=images,
-        proposer=proposer,
+        proposer=chosen_proposer(proposer),
         also=also or (),
         recipe=ProposerRecipe(**changes),
         resume=not fresh,

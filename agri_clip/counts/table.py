@@ -88,7 +88,8 @@ def count_table(
         columns of `COLUMNS`, in nullable types:
 
         - `photos`, `failed`: photos that were read, and that could not be.
-        - `count`: regions found under the label; missing where no photo of the group could be read.
+        - `count`: regions found under the label; missing where no photo of the group could be read, and for a label
+          that was not counted (`Detections.not_counted`).
         - `new`: those of them that `new` marks.
         - `mean`: `count` over `photos`.
         - `count_low`, `count_high`: see Notes.
@@ -160,16 +161,18 @@ class _Tally:
         photos = self.detections.photos
         found = self.regions(self.detections.status == FOUND)
         read = self.over_photos(self.read)
-        seen = np.where(read > 0, 1, np.nan)
+        counted = np.array([label not in self.detections.not_counted for label in self.detections.label_names])[None]
+        some = np.where(read > 0, 1, np.nan)
+        seen = np.where((read > 0) & counted, 1, np.nan)
         limits = thresholds(self.detections)
         numbers = {
             "photos": read,
             "failed": self.over_photos(~self.read),
             "count": self.over_photos(found) * seen,
-            "mean": _ratio(self.over_photos(found), read),
+            "mean": _ratio(self.over_photos(found), read) * seen,
             "threshold": np.array([limits.get(name, np.nan) for name in self.detections.label_names])[None],
-            "other_insects": self.over_photos(self.regions(self.detections.status == OTHER)) * seen,
-            "not_insects": self.over_photos(self.regions(self.detections.status == BACKGROUND)) * seen,
+            "other_insects": self.over_photos(self.regions(self.detections.status == OTHER)) * some,
+            "not_insects": self.over_photos(self.regions(self.detections.status == BACKGROUND)) * some,
             "at_cap": self.over_photos(np.array([met_cap(photo.notes) for photo in photos], bool)),
         }
         caught = found
@@ -177,10 +180,10 @@ class _Tally:
             caught = self.regions((self.detections.status == FOUND) & new)
             numbers["new"] = self.over_photos(caught) * seen
         numbers["days"], exposed = self.exposure(periods, new_only=new is not None)
-        numbers["per_day"] = _ratio(self.over_photos(caught * exposed), numbers["days"])
+        numbers["per_day"] = _ratio(self.over_photos(caught * exposed), numbers["days"]) * seen
         area = np.array([_area_cm2(photo) for photo in photos], np.float64)[:, None]
         known = np.isfinite(area)
-        numbers["per_cm2"] = _ratio(self.over_photos(found * known), self.over_photos(np.where(known, area, 0)))
+        numbers["per_cm2"] = _ratio(self.over_photos(found * known), self.over_photos(np.where(known, area, 0))) * seen
         return numbers
 
     def regions(self, chosen: np.ndarray) -> np.ndarray:
@@ -249,6 +252,7 @@ def _intervals(detections: Detections, group: np.ndarray, groups: int) -> tuple[
     read = np.zeros(groups, bool)
     read[group[[not photo.failed for photo in detections.photos]]] = True
     ends[~read] = np.nan
+    ends[:, [label in detections.not_counted for label in detections.label_names]] = np.nan
     return ends[..., 0], ends[..., 1]
 
 

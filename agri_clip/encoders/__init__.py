@@ -5,8 +5,10 @@ Nothing heavy is imported until an encoder is made.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +19,7 @@ from agri_clip.encoders.base import Encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.errors import ModelError
 
-__all__ = ["CONTEXT", "Encoder", "EncoderInfo", "available", "extract_crops", "fetch", "get_encoder"]
+__all__ = ["CONTEXT", "Encoder", "EncoderInfo", "available", "check_here", "extract_crops", "fetch", "get_encoder"]
 
 #: The embedded encoder: an ordinary transformers folder inside the package.
 BUILTIN = Path(__file__).resolve().parent.parent / "models" / "builtin"
@@ -138,6 +140,62 @@ def fetch(name: str) -> Path:
         return fetch(adapters.read_base(Path(name).expanduser()).encoder)
     _check_name(name)
     return hub.ensure(name.removeprefix(OPEN_CLIP_PREFIX), _layout(name))
+
+
+def check_here(name: str) -> None:
+    """Refuse an encoder that this machine cannot use without a network. Nothing is loaded, so damage is not noticed.
+
+    Parameters
+    ----------
+    name : str
+        As for `get_encoder`.
+
+    Raises
+    ------
+    ModelError
+        Unknown name; files or a library are missing, with the command that fetches them; or the model is no dual
+        encoder.
+    """
+    folder = Path(name).expanduser()
+    if name == "builtin":
+        _builtin()
+    elif adapters.is_adapter(name):
+        check_here(adapters.read_base(folder).encoder)
+    elif is_adapted(folder):
+        check_here(read_card(folder)["base"]["encoder"])
+    else:
+        _check_name(name)
+        layout = _layout(name)
+        found = hub.locate(name.removeprefix(OPEN_CLIP_PREFIX), layout)
+        if found is None:
+            raise ModelError(f"{name} is not on this machine; fetch it first: agri-clip models fetch {name}")
+        if layout is hub.OPEN_CLIP and find_spec("open_clip") is None:
+            raise ModelError(f"{name} needs the open_clip library: pip install 'agri-clip[open-clip]'")
+        if layout is hub.TRANSFORMERS:
+            _check_dual(name, found)
+
+
+def fingerprint_here(name: str) -> str | None:
+    """Fingerprint of an encoder, without loading it; None for an adapted one, or one that is not on this machine."""
+    if adapters.is_adapter(name) or is_adapted(Path(name).expanduser()):
+        return None
+    layout = _layout(name)
+    folder = BUILTIN if name == "builtin" else hub.locate(name.removeprefix(OPEN_CLIP_PREFIX), layout)
+    return None if folder is None else hub.fingerprint(folder, layout)
+
+
+def _check_dual(name: str, folder: Path) -> None:
+    """Refuse a model of transformers whose configuration has no towers for pictures and texts."""
+    try:
+        config = json.loads((folder / hub.TRANSFORMERS.config).read_text(encoding="utf-8"))
+        towers = [key for key in config if key.startswith(("vision_config", "text_config"))]
+    except (OSError, ValueError, TypeError) as error:
+        raise ModelError(
+            f"{folder / hub.TRANSFORMERS.config}: cannot be read ({error}); fetch the model again"
+        ) from error
+    if len(towers) < 2:
+        kind = config.get("model_type", "model of another kind") if isinstance(config, dict) else "no model"
+        raise ModelError(f"{name} is a {kind}, which does not encode both pictures and texts; choose a dual encoder")
 
 
 def _adapted(name: str, device: str | None, settings: dict[str, Any]) -> Encoder:

@@ -158,7 +158,7 @@ def save_adapted(
     """
     from safetensors.numpy import save
 
-    from agri_clip.exports.files import prepare_folder, write_bytes, write_text
+    from agri_clip.io.writing import prepare_folder, write_bytes, write_text
 
     if any((folder / name).is_file() for name in ("config.json", CONFIG)):
         raise DataError(f"{folder}: holds a model's own weights already; give another folder for the adapted one")

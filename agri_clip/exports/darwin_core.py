@@ -87,6 +87,7 @@ def occurrences(detections: Detections, *, all_regions: bool = False) -> pd.Data
     values = _counted(detections, FOUND, detections.label_index, len(labels))
     # A count of 0 is no absence of a taxon where another label of that taxon was found.
     stated = (values["count"] > 0) | ((values["count"] > 0).astype(int) @ _holds(pests).T.astype(int) == 0)
+    stated[:, [label in detections.not_counted for label in detections.label_names]] = False
     if all_regions:
         labels = pd.concat([labels, _other_label()], ignore_index=True)
         other = _counted(detections, OTHER, np.zeros(len(detections), int), 1)

@@ -191,7 +191,11 @@ def _free_place(
 def _legend(width: int, size: int, detections: Detections, names: list[str]) -> np.ndarray:
     """A strip as wide as the photo: a square, the name and the count of each label, and what was left out."""
     size = min(size, max(8, width // 16))
-    counts = np.bincount(detections.found.label_index, minlength=len(names))
+    found = np.bincount(detections.found.label_index, minlength=len(names)).tolist()
+    counts = [
+        "not counted" if label in detections.not_counted else str(count)
+        for label, count in zip(detections.label_names, found, strict=True)
+    ]
     room = width - 6 * size
     entries: list[tuple[str | None, str]] = [
         (PALETTE[i % len(PALETTE)], f"{_shorten(names[i], size, room)}  {counts[i]}") for i in range(len(names))

@@ -27,7 +27,7 @@ FIRST_YEAR = 1900
 NARROWEST, WIDEST = 8, 60
 ABOUT = (
     ("detections", "one row a detection: boxes in pixels of the upright photo, lengths in pixels and mm"),
-    ("counts", "one row a photo, one column a label: how many were found; empty where the photo could not be read"),
+    ("counts", "one row a photo, one column a label: how many were found; empty where it was not counted"),
     ("failures", "photos that could not be read, and why"),
 )
 

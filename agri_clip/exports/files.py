@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import re
 import secrets
 import shutil
@@ -20,60 +19,13 @@ import numpy as np
 
 from agri_clip.detections import Detections
 from agri_clip.errors import DataError
+from agri_clip.io.writing import explained
+from agri_clip.io.writing import prepare_folder as prepare_folder  # every export format needs these three
+from agri_clip.io.writing import write_bytes as write_bytes
+from agri_clip.io.writing import write_text as write_text
 
 # Names that Windows keeps for devices, whatever their suffix.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
-
-
-def prepare_folder(path: Path | str) -> None:
-    """Make a folder and try that it can be written, so that a long run does not fail at its end.
-
-    Raises
-    ------
-    DataError
-        It cannot be made or written.
-    """
-    path = Path(path)
-    with _explained(path):
-        path.mkdir(parents=True, exist_ok=True)
-        trial = path / f".agri-clip-{secrets.token_hex(6)}.part"
-        trial.touch()
-        trial.unlink()
-
-
-def write_text(path: Path | str, text: str, encoding: str = "utf-8") -> None:
-    """Write a text file whole or not at all; see `write_bytes`. Characters that no encoding holds become "?"."""
-    write_bytes(path, text.encode(encoding, errors="replace"))
-
-
-def write_bytes(path: Path | str, data: bytes) -> None:
-    """Write a file whole or not at all: a reader sees the old content or the new, never a part.
-
-    The data go to a new file in the same folder, are forced to disk, and the file then takes the name. Missing folders
-    are made.
-
-    Parameters
-    ----------
-    path : Path or str
-    data : bytes
-
-    Raises
-    ------
-    DataError
-        The folder cannot be written, the disk is full, or the name is that of a folder.
-    """
-    path = Path(path)
-    with _explained(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.parent / f".agri-clip-{secrets.token_hex(6)}.part"
-        try:
-            with half.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
 
 
 def zip_bytes(members: Mapping[str, bytes]) -> bytes:
@@ -113,7 +65,7 @@ def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
         The place cannot be written, or holds other files.
     """
     path = Path(path)
-    with _explained(path):
+    with explained(path):
         ours = (path / marker).is_file() and "agri-clip" in (path / marker).read_text("utf-8", errors="replace")
         if path.exists() and (not path.is_dir() or (any(path.iterdir()) and not ours)):
             raise DataError(f"{path}: is in use by other files; give a new or empty folder")
@@ -135,16 +87,6 @@ def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
         finally:
             shutil.rmtree(half, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
-
-
-@contextmanager
-def _explained(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system into a DataError that names the place."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{path}: cannot be written: {reason}; give a place that is writable and has room") from error
 
 
 def unique_stems(names: Sequence[str]) -> list[str]:

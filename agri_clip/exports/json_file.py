@@ -41,8 +41,8 @@ def as_document(detections: Detections, *, all_regions: bool = False) -> dict[st
         "format_version": FORMAT_VERSION,
         "produced_by": detections.provenance,
         "labels": [
-            {"name": name, "threshold": thresholds(detections).get(name), "found": int(count)}
-            for name, count in zip(detections.label_names, _label_counts(detections), strict=True)
+            {"name": name, "threshold": thresholds(detections).get(name), "found": count}
+            for name, count in _label_counts(detections).items()
         ],
         "photos": [_photo(part, all_regions) for part in detections.split()],
     }
@@ -72,7 +72,7 @@ def _photo(part: Detections, all_regions: bool) -> dict[str, Any]:
     return {
         **known,
         "failed": None,
-        "counts": dict(zip(part.label_names, _label_counts(part).tolist(), strict=True)),
+        "counts": _label_counts(part),
         "other_insects": int((part.status == OTHER).sum()),
         "not_insects": int((part.status == BACKGROUND).sum()),
         "detections": [_region(shown, i) for i in range(len(shown))],
@@ -95,5 +95,8 @@ def _region(part: Detections, i: int) -> dict[str, Any]:
     }
 
 
-def _label_counts(part: Detections) -> np.ndarray:
-    return np.bincount(part.label_index[part.status == FOUND], minlength=len(part.label_names))
+def _label_counts(part: Detections) -> dict[str, int | None]:
+    """Found regions of each label; None for a label that was not counted."""
+    counts = np.bincount(part.label_index[part.status == FOUND], minlength=len(part.label_names)).tolist()
+    uncounted = part.not_counted
+    return {label: None if label in uncounted else count for label, count in zip(part.label_names, counts, strict=True)}

@@ -18,9 +18,11 @@ __all__ = [
     "ProposerInfo",
     "Regions",
     "available",
+    "check_here",
     "fetch_proposer",
     "get_proposer",
     "is_proposer",
+    "lasting_name",
     "list_names",
     "register",
 ]
@@ -203,6 +205,43 @@ def is_proposer(name: str) -> bool:
     """Whether a name picks a proposer, without making it: `agri-clip models fetch` tells them from encoders by this."""
     parts = _parts(name)
     return name in _REGISTRY or (all(map(is_proposer, parts)) if parts else _library_of(name) is not None)
+
+
+def check_here(name: str) -> None:
+    """Refuse a proposer that this machine cannot use without a network. Nothing is loaded, so damage is not noticed.
+
+    Parameters
+    ----------
+    name : str
+        As for `get_proposer`.
+
+    Raises
+    ------
+    ModelError
+        There is no such proposer, or its files are missing, with the command that fetches them.
+    """
+    entry = _REGISTRY.get(name)
+    if entry is None and (parts := _parts(name)):
+        for part in parts:
+            check_here(part)
+        return
+    library = _library_of(name) if entry is None else entry.library
+    if entry is None and library is None:
+        raise ModelError(f"there is no proposer {name!r}. Names that work: {list_names()}")
+    if library is None or library.find(name) is not None:
+        return
+    if entry is None and Path(name).name != name:
+        raise ModelError(f"{name}: there is no such file or folder; check the path")
+    raise ModelError(f"{name} is not on this machine; fetch it first: agri-clip models fetch {name}")
+
+
+def lasting_name(name: str) -> str:
+    """The same name, with the paths of files and folders whole, so that it holds wherever the program is started."""
+    if parts := _parts(name) if name not in _REGISTRY else []:
+        return JOINT.join(map(lasting_name, parts))
+    entry, path = _REGISTRY.get(name), Path(name).expanduser()
+    needs_files = entry is None or entry.library is not None
+    return str(path.resolve()) if needs_files and path.exists() else name
 
 
 def _parts(name: str) -> list[str]:

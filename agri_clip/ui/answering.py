@@ -79,8 +79,16 @@ class Asked:
     answer: Answer
 
     @classmethod
-    def ask(cls, place: Place, encoder: Encoder, prompts: PromptSet) -> Asked:
+    def ask(cls, place: Place, encoder: Encoder, prompts: PromptSet, *, force: bool = False) -> Asked:
         """Ask an archive, with the measured threshold.
+
+        Parameters
+        ----------
+        place : Place
+        encoder : Encoder
+        prompts : PromptSet
+        force : bool
+            Count words too that the encoder never learnt.
 
         Raises
         ------
@@ -88,7 +96,7 @@ class Asked:
             It cannot be opened or read, or holds vectors of other encoders alone.
         """
         season = place.open(encoder)
-        labeller = labeller_of(season, encoder)
+        labeller = labeller_of(season, encoder, force=force)
         with place.called():
             return cls(place, season, labeller, prompts, _answer(season, labeller, prompts))
 

@@ -22,16 +22,22 @@ def add_endpoints(page: Page) -> None:
     """Add the endpoints to the page; their components are not shown."""
     with gr.Row(visible=False):
         drawn = gr.File()
-        asked = [gr.File(), gr.JSON(), gr.JSON(), gr.Textbox(), gr.Number(), gr.Number()]
+        asked = [gr.File(), gr.JSON(), gr.JSON(), gr.Textbox(), gr.Number(), gr.Number(), gr.Checkbox()]
         _add(detect_endpoint(page, Path(drawn.GRADIO_CACHE)), asked, [gr.JSON(), drawn])
         _add(compare_endpoint(page), [gr.File(), gr.JSON()], [gr.JSON()])
         # These remember a program's archives from one call to the next, as the page does a visitor's.
         files, name, folder = gr.File(file_count="multiple"), gr.Textbox(), gr.Textbox()
         wishes = [gr.JSON(), gr.JSON(), gr.Textbox()]
         result, session = gr.JSON(), page.session
-        _add(batch_endpoint(page), [session, files, name, folder, *wishes, gr.Number()], [session, result], BATCHES)
+        _add(
+            batch_endpoint(page),
+            [session, files, name, folder, *wishes, gr.Number(), gr.Checkbox()],
+            [session, result],
+            BATCHES,
+        )
         _add(archives_endpoint(page), [session], [session, result], SCORES)
-        _add(ask_endpoint(page), [session, name, *wishes, gr.Number(), gr.Number()], [session, result], SCORES)
+        asking = [session, name, *wishes, gr.Number(), gr.Number(), gr.Checkbox()]
+        _add(ask_endpoint(page), asking, [session, result], SCORES)
         _add(search_endpoint(page), [session, name, gr.File(), gr.Number()], [session, result], SCORES)
 
 
@@ -49,6 +55,7 @@ def detect_endpoint(page: Page, served: Path) -> Callable[..., Any]:
         ready: str | None = None,
         threshold: float | None = None,
         mm_per_pixel: float | None = None,
+        force: bool = False,
     ) -> tuple[dict[str, Any], str]:
         """Find what prompts describe on one photo.
 
@@ -63,6 +70,8 @@ def detect_endpoint(page: Page, served: Path) -> Callable[..., Any]:
         threshold : float or None
             Least score, 0 to 1.
         mm_per_pixel : float or None
+        force : bool
+            Count words too that the encoder never learnt.
 
         Returns
         -------
@@ -74,7 +83,7 @@ def detect_endpoint(page: Page, served: Path) -> Callable[..., Any]:
         with spoken():
             wanted = wished_prompts(prompts, negatives, ready)
             read = read_upload(Path(photo), page.options.limits)
-            settings = Settings(threshold=threshold, mm_per_pixel=mm_per_pixel or None)
+            settings = Settings(threshold=threshold, mm_per_pixel=mm_per_pixel or None, force=bool(force))
             detections = page.finder.find(read, Path(photo), wanted, settings).detections
             picture = served / uuid4().hex / f"{Path(read.name).stem}-found.jpg"
             write_picture(read, detections, picture)

@@ -41,6 +41,7 @@ def batch_endpoint(page: Page) -> Callable[..., Iterator[Result]]:
         negatives: list[str] | None = None,
         ready: str | None = None,
         mm_per_pixel: float | None = None,
+        force: bool = False,
     ) -> Iterator[Result]:
         """Put photos into an archive and count them; yields how far it is, and at last the counts.
 
@@ -58,6 +59,8 @@ def batch_endpoint(page: Page) -> Callable[..., Iterator[Result]]:
         ready : str or None
             Name of a ready prompt set.
         mm_per_pixel : float or None
+        force : bool
+            Count words too that the encoder never learnt.
         """
         here = session or Session.open()
         with spoken():
@@ -75,7 +78,7 @@ def batch_endpoint(page: Page) -> Callable[..., Iterator[Result]]:
                     done = end.value
                     break
                 yield here, {"state": "running", "seen": state.seen, "total": state.total}
-            asked = Asked.ask(job.place, detector.encoder, wanted)
+            asked = Asked.ask(job.place, detector.encoder, wanted, force=bool(force))
             key = next(key for key, place in open_places(here, page.options).items() if place.path == job.place.path)
             yield here, {"state": "done", "archive": key, "photos": done.kept, **_counted(asked)}
 
@@ -105,6 +108,7 @@ def ask_endpoint(page: Page) -> Callable[..., Result]:
         ready: str | None = None,
         threshold: float | None = None,
         top: float | None = None,
+        force: bool = False,
     ) -> Result:
         """Ask an archive for a pest: counts by trap and date, and the best regions.
 
@@ -120,11 +124,14 @@ def ask_endpoint(page: Page) -> Callable[..., Result]:
             Least score, 0 to 1.
         top : int or None
             Regions to list.
+        force : bool
+            Count words too that the encoder never learnt.
         """
         here = session or Session.open()
         with spoken():
             place = chosen_place(here, page.options, archive, ENGLISH)
-            asked = Asked.ask(place, page.finder.detector().encoder, wished_prompts(prompts, negatives, ready))
+            encoder, wanted = page.finder.detector().encoder, wished_prompts(prompts, negatives, ready)
+            asked = Asked.ask(place, encoder, wanted, force=bool(force))
             asked = asked if threshold is None else asked.scored(threshold)
             return here, _counted(asked) | {"regions": _best(asked, int(top or TOP))}
 

@@ -19,12 +19,16 @@ from agri_clip.ui.words import say
 
 @dataclass(frozen=True)
 class Questions:
-    """The fields in which a visitor says what to look for; `scale` and `card` where photos are looked at."""
+    """The fields in which a visitor says what to look for; `scale` and `card` where photos are looked at.
+
+    `force` counts words too that the encoder never learnt.
+    """
 
     pests: gr.Dropdown
     sentences: gr.Textbox
     ignore: gr.Textbox
     ready: gr.Dropdown
+    force: gr.Checkbox
     scale: gr.Number | None = None
     card: gr.Checkbox | None = None
 
@@ -73,10 +77,11 @@ def lay_questions(page: Page, tab: str, *, photos: bool = True) -> Questions:
     scale = card = None
     with gr.Accordion(word("find_more_settings"), open=False):
         ignore = gr.Textbox(label=word("find_ignore"), info=word("find_ignore_info"), elem_id=f"{tab}-ignore")
+        force = gr.Checkbox(False, label=word("find_force"), info=word("find_force_info"), elem_id=f"{tab}-force")
         if photos:
             scale = gr.Number(label=word("find_scale"), info=word("find_scale_info"), minimum=0, elem_id=f"{tab}-scale")
             card = gr.Checkbox(True, label=word("find_card"), elem_id=f"{tab}-card")
-    return Questions(pests, sentences, ignore, ready, scale, card)
+    return Questions(pests, sentences, ignore, ready, force, scale, card)
 
 
 def asked_prompts(
@@ -98,6 +103,14 @@ def asked_prompts(
 
 
 def unknown_words(detections: Detections, language: str) -> list[str]:
-    """A sentence for each label with words that the encoder never saw."""
+    """A sentence for each label with words that the encoder never saw, and whether it was counted."""
     unknown: dict[str, tuple[str, ...]] = detections.provenance.get("unknown_words", {})
-    return [say("find_unknown", language, label=label, words=", ".join(words)) for label, words in unknown.items()]
+    return [
+        say(
+            "find_not_counted" if label in detections.not_counted else "find_unknown",
+            language,
+            label=label,
+            words=", ".join(words),
+        )
+        for label, words in unknown.items()
+    ]

@@ -15,6 +15,7 @@ from agri_clip.detector import Detector
 from agri_clip.encoders.crops import make_thumbnail
 from agri_clip.errors import PromptError
 from agri_clip.labelling import Labeller
+from agri_clip.model_choice import choose_models
 from agri_clip.photo import Photo
 from agri_clip.prompt_trials import rank_phrasings
 from agri_clip.prompts import PromptSet
@@ -128,10 +129,13 @@ class Finder:
     ------
     ModelError
         A model is unknown, or is not on this machine.
+    DataError
+        The settings file of the operator cannot be read.
     """
 
     def __init__(self, options: PageOptions) -> None:
-        made = Detector(options.proposer, options.encoder, device=options.device)
+        models = choose_models(options.encoder, options.proposer)
+        made = Detector(models.proposer, models.encoder, device=options.device)
         self.lock = Turns()
         self._proposer = ProposerInTurn(made.proposer, self.lock)
         self._encoder = EncoderInTurn(made.encoder, self.lock)

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from agri_clip import defaults
 from agri_clip.errors import AgriClipError
 from agri_clip.ui.uploads import Limits
 
@@ -17,8 +16,8 @@ class PageOptions:
 
     Attributes
     ----------
-    proposer, encoder : str
-        As for `agri_clip.detector.Detector`.
+    proposer, encoder : str or None
+        As for `agri_clip.detector.Detector`; None takes the operator's default, as commands do.
     device : str or None
     folders : tuple of Path
         Folders of photos on this machine that visitors may run a batch over; no other folder can be opened.
@@ -34,8 +33,8 @@ class PageOptions:
         Of uploads.
     """
 
-    proposer: str = defaults.PROPOSER
-    encoder: str = defaults.ENCODER
+    proposer: str | None = None
+    encoder: str | None = None
     device: str | None = None
     folders: tuple[Path, ...] = ()
     archives: Path | None = None

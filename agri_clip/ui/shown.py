@@ -22,16 +22,18 @@ def counts_html(asked: Asked, by: Sequence[str], language: str) -> str:
     table = asked.counts(*by)
     sums = most_first(table)
     found = [label for label, total in sums.items() if total]
-    never = [label for label, total in sums.items() if not total]
+    uncounted = asked.detections.not_counted
+    never = [label for label, total in sums.items() if not total and label not in uncounted]
+    shown_labels = found or never or list(sums)
     unknown = {key: say(f"batch_no_{key}", language) for key in by}
     rows = [
         [
             *(unknown[key] if value is None else value for key, value in zip(by, row[: len(by)], strict=True)),
             *("–" if value is None else value for value in row[len(by) :]),
         ]
-        for row in count_rows(table, by, found or never)
+        for row in count_rows(table, by, shown_labels)
     ]
-    head = [*(say(f"batch_{key}", language) for key in by), say("batch_photos", language), *(found or never)]
+    head = [*(say(f"batch_{key}", language) for key in by), say("batch_photos", language), *shown_labels]
     shown = html_table(head, rows, say("find_counts", language, name=asked.place.name))
     if found and never:
         shown += f"<p>{escape(say('batch_never', language, labels=', '.join(never)))}</p>"

@@ -183,7 +183,8 @@ def _judge_crops(task: _Task) -> _Judged:
     """Scores of the crops themselves, joined with the objectness of their regions where that is known."""
     chosen = np.flatnonzero(task.usable)
     vectors = task.encoder.encode_images(task.samples[chosen].crops)
-    prompts, shifts = embed_prompts(task.encoder, task.words), task.shifts(vectors, chosen)
+    # Labels are measured here, so those whose words the encoder never learnt are counted too.
+    prompts, shifts = embed_prompts(task.encoder, task.words, force=True), task.shifts(vectors, chosen)
     objectness = np.array(task.samples.objectness or [np.nan] * len(task.samples))[chosen]
     unknown = np.isnan(objectness)
     parts = [(rows, given) for rows, given in ((unknown, None), (~unknown, objectness[~unknown])) if rows.any()]
@@ -201,7 +202,7 @@ def _judge_crops(task: _Task) -> _Judged:
 
 def _judge_photos(task: _Task, detector: Detector, all_labelled: bool) -> _Judged:
     """Scores of what a proposer finds in the photos, as `detect` gives them."""
-    prompts = embed_prompts(task.encoder, task.words)
+    prompts = embed_prompts(task.encoder, task.words, force=True)
     photos, notes = propose_photos(task.samples, detector, task.words, bare=all_labelled)
     if not photos:
         raise DataError(f"{task.samples.source}: no photo can be read; {'; '.join(notes)}")

@@ -145,3 +145,30 @@ def test_archive_commands(season: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "table runs" in capsys.readouterr().out
     assert run("ask", season.parent / "none", "-p", "a fly") == 2
     assert "there is no such archive" in capsys.readouterr().err
+
+
+def test_words_that_the_encoder_never_learnt_are_not_searched_or_counted_unless_forced(
+    season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheet, table = tmp_path / "sheet.png", tmp_path / "counts.csv"
+    assert run("search", season, "--text", "a frumious zorb", "--out", sheet) == 2
+    told = capsys.readouterr().err
+    assert "nothing to search by" in told
+    assert "or add --force" in told
+    assert run("search", season, "--text", "a frumious zorb", "--out", sheet, "--force") == 0
+    asked = ("count", season, "-p", "a frumious zorb", "-p", "a fly", "--by", "trap", "--csv", table)
+    assert run(*asked) == 0
+    assert {row["label"]: row["count"] == "" for row in rows(table)} == {"a frumious zorb": True, "a fly": False}
+    assert run(*asked, "--force") == 0
+    assert all(row["count"] != "" for row in rows(table))
+
+
+def test_a_batch_goes_on_with_the_archives_own_models(
+    season: Path, photos: Path, settings_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("models", "use", "insect-yolo+contrast") == 0
+    assert run("batch", photos, "--archive", season, "--no-card") == 3  # the broken photo failed before
+    printed = capsys.readouterr()
+    assert "was filled with encoder builtin and proposer contrast, and the batch goes on with them" in printed.err
+    assert "0 photos done" in printed.out
+    assert settings_file.is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -230,3 +231,13 @@ def test_a_written_table_reads_back_and_holds_no_formula(season: Detections, tmp
     assert read["label"][2] == "'=moth"
     assert read["produced_by"].str.contains("agri_clip 0.1").all()
     assert table["label"][2] == "=moth"
+
+
+def test_a_label_that_was_not_counted_has_no_count_anywhere(season: Detections) -> None:
+    asked = replace(season, provenance=season.provenance | {"not_counted": [LABELS[MOTH]]})
+    table, plain = (count_table(each, ("trap",), calibrated=True) for each in (asked, season))
+    moth = table["label"] == LABELS[MOTH]
+    for name in ("count", "mean", "per_day", "per_cm2", "count_low", "count_high"):
+        assert table.loc[moth, name].isna().all()
+    assert (table.loc[moth, "photos"] == plain.loc[moth, "photos"]).all()
+    pd.testing.assert_frame_equal(table[~moth], plain[~moth])

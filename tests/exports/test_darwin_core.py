@@ -232,3 +232,8 @@ def test_the_same_result_gives_the_same_bytes_later(result: Detections, tmp_path
 def test_no_photos_are_a_header_only(tmp_path: Path, all_regions: bool) -> None:
     darwin_core.write(Detections.empty(label_names=("moth",)), tmp_path / "d.zip", all_regions=all_regions)
     assert len(read(tmp_path / "d.zip")) == 0
+
+
+def test_a_label_that_was_not_counted_is_not_stated_as_absent(tmp_path: Path) -> None:
+    darwin_core.write(counted(("moth", "a zorb"), [0, 0], not_counted=["a zorb"]), tmp_path / "d.zip")
+    assert read(tmp_path / "d.zip")["vernacularName"].tolist() == ["moth"]

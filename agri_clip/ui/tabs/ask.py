@@ -106,10 +106,10 @@ def _connect_tab(page: Page, tab: gr.Tab, given: _Given, shown: _Shown) -> None:
 
 def _connect_ask(page: Page, given: _Given, shown: _Shown) -> None:
     def ask(session: Session, key: str | None, *values: Any) -> Changes:
-        *wishes, language = values
+        *wishes, force, language = values
         place = chosen_place(session, page.options, key, language)
         prompts = asked_prompts(session, *wishes, language=language)
-        session.answered = Asked.ask(place, page.finder.detector().encoder, prompts)
+        session.answered = Asked.ask(place, page.finder.detector().encoder, prompts, force=force)
         return _answers(session.answered, shown, language) | {
             shown.threshold: gr.Slider(value=THRESHOLD, interactive=True)
         }
@@ -122,7 +122,7 @@ def _connect_ask(page: Page, given: _Given, shown: _Shown) -> None:
 
     given.start.click(
         page.job(shown.status, ask),
-        [page.session, given.archive, *given.questions.wishes],
+        [page.session, given.archive, *given.questions.wishes, given.questions.force],
         [page.session, shown.threshold, *shown.results],
         concurrency_id=SCORES,
         concurrency_limit=4,

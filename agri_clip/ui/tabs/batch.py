@@ -124,7 +124,7 @@ def _lay_answers(page: Page) -> _Shown:
 
 def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
     def run(session: Session, files: list[str] | None, folder: str, name: str, *values: Any) -> Iterator[Changes]:
-        *wishes, mm_per_pixel, on_card, language = values
+        *wishes, force, mm_per_pixel, on_card, language = values
         stop = session.stop = Stop()
         session.counted = None
         yield {
@@ -133,7 +133,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
             shown.progress: f"<p>{escape(say('batch_begun', language))}</p>",
         }
         prompts = asked_prompts(session, *wishes, language=language)
-        detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None))
+        detector = page.finder.detector(Settings(card=on_card, mm_per_pixel=mm_per_pixel or None, force=force))
         if folder and files:
             raise DataError(say("batch_both", language))
         if folder:
@@ -141,7 +141,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         else:
             job = upload_job(session, page.options, files, name, prompts, detector, language)
         done = yield from _fill(session, stop, job, shown, language)
-        session.counted = Asked.ask(job.place, detector.encoder, prompts) if done.kept else None
+        session.counted = Asked.ask(job.place, detector.encoder, prompts, force=force) if done.kept else None
         yield {
             **_results(session, shown, page.options, language, said=_said(done, language)),
             **_pressable(given, shown, language, stopped=done.stopped),
@@ -156,7 +156,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         page.job(shown.status, run, failed=failed),
         [
             *(page.session, given.photos, given.folder, given.name),
-            *(*questions.wishes, *questions.measures),
+            *(*questions.wishes, questions.force, *questions.measures),
         ],
         [page.session, given.start, given.stop, shown.progress, shown.threshold, *shown.results],
         concurrency_id=BATCHES,

@@ -152,6 +152,7 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
         sentences: str,
         ignore: str,
         ready: str,
+        force: bool,
         mm_per_pixel: float | None,
         on_card: bool,
         language: str,
@@ -160,7 +161,7 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
             raise PromptError(say("find_no_photo", language))
         prompts = asked_prompts(session, pests, sentences, ignore, ready, language=language)
         photo = read_upload(Path(path), page.options.limits)
-        settings = Settings(card=on_card, mm_per_pixel=mm_per_pixel or None)
+        settings = Settings(card=on_card, mm_per_pixel=mm_per_pixel or None, force=force)
         session.finding = page.finder.find(photo, Path(path), prompts, settings)
         session.view = session.view or serve_photo(shown.viewer, photo, session)
         unit, reach = session.finding.unit, max(round(session.finding.longest_region + 0.05, 1), 1)
@@ -173,7 +174,7 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
 
     asked.start.click(
         page.job(shown.status, find),
-        [page.session, asked.photo, *asked.questions.wishes, *asked.questions.measures],
+        [page.session, asked.photo, *asked.questions.wishes, asked.questions.force, *asked.questions.measures],
         [
             page.session,
             *(shown.status, shown.viewer, shown.counts, shown.crops),
@@ -196,7 +197,11 @@ def _results(shown: _Shown, session: Session, language: str) -> Changes:
         *finding.record.notes,
         *unknown_words(finding.detections, language),
     ]
-    rows = list(zip(finding.detections.label_names, numbers, strict=True))
+    uncounted = finding.detections.not_counted
+    rows = [
+        (label, "–" if label in uncounted else number)
+        for label, number in zip(finding.detections.label_names, numbers, strict=True)
+    ]
     table = html_table(
         [say("pest", language), say("count", language)], rows, say("find_counts", language, name=finding.record.name)
     )

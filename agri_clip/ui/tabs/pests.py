@@ -83,7 +83,12 @@ def _connect_making(page: Page, made: _Made, make: gr.Button, load: gr.File, sav
         said = [say("pests_made", language, n=len(prompts.targets)), *check_prompts(prompts)]
         said += [say("pests_alike", language, one=one, other=other) for one, other, _ in alike]
         said += [
-            say("find_unknown", language, label=label, words=", ".join(words))
+            say(
+                "find_not_counted" if label in embedded.unlearnt else "find_unknown",
+                language,
+                label=label,
+                words=", ".join(words),
+            )
             for label, words in embedded.unknown_words.items()
         ]
         return {made.status: "\n".join(said), made.table: _table(prompts, language), save: gr.Button(interactive=True)}
