@@ -89,20 +89,20 @@ def search(
     else:
         vector = questions.text_vector(made, str(text))
     found = questions.search(season, vector, top, where)
-    table = found.drop_columns(["thumbnail", "photo", "region"]).to_pandas()
+    # Plain rows: Arrow gives None for an unknown trap or day, while pandas gives NaN, which is true.
+    rows = found.drop_columns(["thumbnail"]).to_pylist()
     captions = [
-        (f"{place}  {row.similarity:.2f}", row.trap or row.name, row.day or "")
-        for place, row in enumerate(table.itertuples(index=False), 1)
+        (f"{place}  {row['similarity']:.2f}", row["trap"] or row["name"], row["day"] or "")
+        for place, row in enumerate(rows, 1)
     ]
     write_sheet([cell.as_py() for cell in found["thumbnail"]], captions, out)
     shown = [
-        (place, f"{row.similarity:.3f}", row.name, row.day or "")
-        for place, row in enumerate(table.head(10).itertuples(index=False), 1)
+        (place, f"{row['similarity']:.3f}", row["name"], row["day"] or "") for place, row in enumerate(rows[:10], 1)
     ]
     output().print(make_table(["", "similarity", "photo", "day"], shown))
-    output().print(f"{len(table)} regions: {out}", markup=False, soft_wrap=True)
+    output().print(f"{len(rows)} regions: {out}", markup=False, soft_wrap=True)
     if csv is not None:
-        write_table(table, csv, season.provenance)
+        write_table(found.drop_columns(["thumbnail", "photo", "region"]).to_pandas(), csv, season.provenance)
         output().print(f"table: {csv}", markup=False, soft_wrap=True)
 
 

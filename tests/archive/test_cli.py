@@ -81,6 +81,24 @@ def test_search_makes_a_sheet_and_a_table(season: Path, photos: Path, tmp_path: 
     assert run("search", season, "--text", "a fly", "--out", sheet, "--where", "pest = 1") == 2
 
 
+def test_search_shows_regions_of_photos_without_trap_or_day(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, place = tmp_path / "photos", tmp_path / "archive"
+    draw_card(folder / "IMG_0001.jpg", 1)
+    draw_card(folder / "T4.jpg", 2)
+    draw_card(folder / "2026-06-01.jpg", 3)
+    assert batch(folder, place) == 0
+    sheet, table = tmp_path / "sheet.jpg", tmp_path / "found.csv"
+    assert run("search", place, "--text", "a fly", "--top", 40, "--out", sheet, "--csv", table) == 0
+    printed = capsys.readouterr().out
+    assert "nan" not in printed.casefold()
+    assert "IMG_0001.jpg" in printed
+    assert sheet.is_file()
+    found = rows(table)
+    assert {(row["trap"], row["day"]) for row in found} == {("", ""), ("T4", ""), ("", "2026-06-01")}
+
+
 def test_label_names_what_stands_in_a_photo(season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "names.csv"
     assert run("label", "--archive", season, "--photo", "T3_2026-06-08", "--top", 4, "--csv", table) == 0
