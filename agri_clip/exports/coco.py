@@ -250,7 +250,7 @@ def with_sizes(annotations: Annotations, sizes: Mapping[str, tuple[int, int]]) -
     sizes : mapping of str to (int, int)
         Width and height of photos, by the names that `Annotations.find_photos` takes.
     """
-    missing = ~annotations.sizes.all(axis=1)
+    missing = (annotations.sizes == 0).any(axis=1)
     if not missing.any():
         return annotations
     filled = annotations.sizes.copy()
