@@ -17,7 +17,7 @@ import pyarrow as pa
 from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
-from agri_clip.archive.store import read, run_query
+from agri_clip.archive.store import one_condition, read, run_query
 from agri_clip.cores import one_core_for_products, threads_side_by_side
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
@@ -116,13 +116,14 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     DataError
         The condition cannot be used, or the archive is damaged.
     """
+    condition = one_condition(where)
     labeller.embed(prompts)  # once, before there are threads that would all do it
 
     def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
         return _answer(labeller, prompts, *part)
 
     with one_core_for_products():
-        yield from map_ahead(answer, season.parts(where, ASKED), threads_side_by_side())
+        yield from map_ahead(answer, season.parts(condition, ASKED), threads_side_by_side())
 
 
 def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:
@@ -208,6 +209,7 @@ def search(
     DataError
         The condition cannot be used, or the archive is damaged.
     """
+    where = one_condition(where)
     table = season.archive.table(season.regions_name)
     query = table.search(np.asarray(vector, np.float32), vector_column_name="vector").distance_type("cosine")
     query = query.bypass_vector_index() if exact else query.nprobes(NPROBES).refine_factor(REFINE)

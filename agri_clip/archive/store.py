@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,9 @@ BATCH = 8192
 
 #: Rows that are asked for together: LanceDB reads up to 2 GB ahead of what is taken, so that this bounds the memory.
 WINDOW = 8 * BATCH
+
+#: What a condition is scanned for: quoted text as a whole, comments, and what could end the expression.
+_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[();]", re.DOTALL)
 
 #: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
 #: when it is done again after a kill in its middle.
@@ -155,12 +159,40 @@ def run_query(query: Any, table: Any, place: str, where: str | None) -> pa.Table
     try:
         return query.to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
-        if where and isinstance(error, ValueError) and "invalid input" in str(error).lower():
+        if where and (fault := _condition_fault(where, table.schema)) is not None:
             raise DataError(
-                f"the condition {where!r} cannot be used: {_first_line(error)}; columns are "
+                f"the condition {where!r} cannot be used: {_first_line(fault)}; columns are "
                 f"{', '.join(name for name in table.schema.names if name not in ('vector', 'thumbnail'))}"
             ) from error
         raise _damage(place, error) from error
+
+
+def one_condition(where: str | None) -> str | None:
+    """A user's condition, as one expression: in parentheses, so that nothing behind it is ignored.
+
+    Raises
+    ------
+    DataError
+        It holds several statements, or closes a parenthesis that it did not open.
+    """
+    if where is None or not where.strip():
+        return None
+    depth = 0
+    for piece in _PIECES.findall(where):
+        depth += (piece == "(") - (piece == ")")
+        if piece == ";" or depth < 0:
+            raise DataError(f"the condition {where!r} cannot be used: {piece!r} ends it; give one expression")
+    return f"({where}\n)"
+
+
+def _condition_fault(where: str, schema: pa.Schema) -> Exception | None:
+    """What is wrong with a condition itself: asked of an empty table, where nothing can be damaged."""
+    empty = lancedb.connect("memory://").create_table("empty", schema=schema)
+    try:
+        empty.search().where(where).to_arrow()
+    except (OSError, RuntimeError, ValueError) as error:
+        return error
+    return None
 
 
 @contextmanager
