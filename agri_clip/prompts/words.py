@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from agri_clip.prompts.base import PromptSet, Target
+from agri_clip.prompts.checks import capped
 from agri_clip.prompts.matching import PromptWarning, fold, stem
 from agri_clip.prompts.templates import with_article
 
@@ -69,7 +70,7 @@ def find_unknown_words(prompts: PromptSet, known: Iterable[str]) -> dict[str, Un
 
 
 def unknown_words_message(unknown: Mapping[str, UnknownWords], encoder: str) -> str:
-    """What a grower is told of `find_unknown_words`: one line a label, and what to do.
+    """What a grower is told of `find_unknown_words`: one line a label, `capped`, and what to do.
 
     Parameters
     ----------
@@ -83,6 +84,7 @@ def unknown_words_message(unknown: Mapping[str, UnknownWords], encoder: str) -> 
         + "; the catalogue's description of it is used too" * described
         for label, (words, described) in unknown.items()
     ]
+    lines = capped(lines)
     if all(described for _, described in unknown.values()):
         return "\n".join(lines)
     remedy = (

@@ -10,6 +10,7 @@ import gradio as gr
 from agri_clip.detections import Detections
 from agri_clip.errors import PromptError
 from agri_clip.prompts import PromptSet
+from agri_clip.prompts.checks import capped, shared_counts
 from agri_clip.ui.finding import make_prompts
 from agri_clip.ui.page import Page
 from agri_clip.ui.pests import OWN_SET, pest_choices, ready_sets
@@ -97,7 +98,8 @@ def asked_prompts(
     return make_prompts(pests, sentences, ignore, prepared)
 
 
-def unknown_words(detections: Detections, language: str) -> list[str]:
-    """A sentence for each label with words that the encoder never saw."""
+def prompt_notes(prompts: PromptSet, detections: Detections, language: str) -> list[str]:
+    """A sentence for labels that share a count, and for each label with words that the encoder never saw."""
     unknown: dict[str, tuple[str, ...]] = detections.provenance.get("unknown_words", {})
-    return [say("find_unknown", language, label=label, words=", ".join(words)) for label, words in unknown.items()]
+    said = [say("find_unknown", language, label=label, words=", ".join(words)) for label, words in unknown.items()]
+    return [*capped(shared_counts(prompts)), *capped(said)]

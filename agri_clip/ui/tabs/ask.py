@@ -13,7 +13,7 @@ from agri_clip.label_vectors import THRESHOLD
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.ui.answering import Asked, Searched
 from agri_clip.ui.archives import chosen_place, file_stem, open_places
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.page import SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
@@ -167,9 +167,9 @@ def _connect_search(page: Page, given: _Given, shown: _Shown) -> None:
 
 def _answers(asked: Asked, shown: _Shown, language: str) -> Changes:
     """What is shown of an answer."""
-    unknown = unknown_words(asked.answer.detections, language)
+    told = prompt_notes(asked.prompts, asked.answer.detections, language)
     return {
-        shown.status: "\n".join([say("batch_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([say("batch_found", language, n=asked.found), *told]),
         shown.counts: counts_html(asked, ("trap",), language),
         shown.ranked: ranked_html(asked, language),
         shown.save.button: gr.Button(interactive=True),

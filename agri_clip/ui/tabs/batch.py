@@ -19,7 +19,7 @@ from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.settings import Settings
 from agri_clip.ui.answering import Asked, most_first
 from agri_clip.ui.archives import file_stem
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.batches import Done, Job, folder_job, run_job, upload_job
 from agri_clip.ui.options import PageOptions, allowed_folders
 from agri_clip.ui.page import BATCHES, SCORES, Changes, Page, make_status
@@ -241,9 +241,9 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
         }
     pests = list(most_first(asked.by_trap_and_day))
     drawn, notes = chart(asked, pests[0], language)
-    unknown = unknown_words(asked.answer.detections, language)
+    told = prompt_notes(asked.prompts, asked.answer.detections, language)
     return {
-        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *told]),
         shown.failures: failures_html(asked, options.limits, language),
         shown.counts: counts_html(asked, ("trap", "day"), language),
         **_chart(shown, drawn, notes),

@@ -14,7 +14,7 @@ from agri_clip.label_vectors import THRESHOLD
 from agri_clip.photo import read_photo
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.settings import Settings
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.finding import Finding
 from agri_clip.ui.page import MODELS, SCORES, Changes, Page, make_status
 from agri_clip.ui.samples import SAMPLE_PROMPTS, sample_photos
@@ -194,7 +194,7 @@ def _results(shown: _Shown, session: Session, language: str) -> Changes:
     said = [
         say("find_found", language, n=sum(numbers)),
         *finding.record.notes,
-        *unknown_words(finding.detections, language),
+        *prompt_notes(finding.prompts, finding.detections, language),
     ]
     rows = list(zip(finding.detections.label_names, numbers, strict=True))
     table = html_table(
