@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,9 +31,6 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 #: Seconds between the frames of a film where nothing else is asked for.
 EVERY = 1.0
-
-#: Frames whose crops are encoded together, and so the most that are held: a film has more frames than memory.
-FRAMES_TOGETHER = 8
 
 #: A film that ends earlier than this part of the length that its header promises is cut short; of a short one, a frame
 #: may be missing. Headers are not exact.
@@ -192,7 +188,7 @@ def frame_paths(
 def detect_frames(
     detector: Detector, frames: Iterable[Photo | Path], prompts: PromptSet | str, **reading: Any
 ) -> Iterator[tuple[Photo | None, Detections]]:
-    """Detections frame by frame, as `Detector.stream` gives them, with `FRAMES_TOGETHER` frames in memory at most.
+    """Detections frame by frame, as `Detector.stream` gives them.
 
     A film that breaks off is one last frame with its reason.
 
@@ -208,9 +204,7 @@ def detect_frames(
     from agri_clip.detector import as_prompt_set
 
     broken: list[PhotoRecord] = []
-    unbroken = _until_broken(frames, broken)
-    for frame in unbroken:
-        yield from detector.stream(chain([frame], islice(unbroken, FRAMES_TOGETHER - 1)), prompts, **reading)
+    yield from detector.stream(_until_broken(frames, broken), prompts, **reading)
     if broken:
         yield None, detector.labeller.nothing(broken, as_prompt_set(prompts))
 

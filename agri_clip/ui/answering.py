@@ -18,6 +18,7 @@ from agri_clip.archive.questions import Answer, ask, check_encoder, image_vector
 from agri_clip.counts import UNKNOWN
 from agri_clip.detections import FOUND, Detections
 from agri_clip.encoders import Encoder
+from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.errors import AgriClipError, DataError
 from agri_clip.exports import csv_table
 from agri_clip.labelling import Labeller
@@ -53,7 +54,7 @@ class Place:
             It cannot be opened, or holds other vectors.
         """
         with self.called():
-            season = Season.of(Archive.open(self.path), encoder.fingerprint)
+            season = Season.of(Archive.open(self.path), vectors_fingerprint_of(encoder))
             check_encoder(season, encoder)
             return season
 

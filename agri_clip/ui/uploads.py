@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath
 
 from agri_clip.errors import DataError, PhotoError
 from agri_clip.photo import Photo, one_line, read_photo
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.photo_formats import PHOTO_EXTENSIONS, format_of
+from agri_clip.ui.zip_names import correct_names
 
 MEGABYTE = 1_000_000
 
@@ -84,11 +85,17 @@ def collect_uploads(paths: Sequence[Path], folder: Path, limits: Limits) -> list
     folder.mkdir(parents=True, exist_ok=True)
     left_out: list[str] = []
     for path in paths:
-        if zipfile.is_zipfile(path):
+        if not is_photo_file(path) and zipfile.is_zipfile(path):
             left_out += unpack_zip(path, folder, limits)
         else:
             shutil.copyfile(path, _free_name(folder / path.name))
     return left_out
+
+
+def is_photo_file(path: Path) -> bool:
+    """Whether a file is a photo by its first bytes; one with a zip behind it is a photo still."""
+    with path.open("rb") as file:
+        return format_of(file.read(4096)) is not None
 
 
 def unpack_zip(path: Path, folder: Path, limits: Limits) -> list[str]:
@@ -97,6 +104,7 @@ def unpack_zip(path: Path, folder: Path, limits: Limits) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
+            correct_names(members)
             _check_members(shown, members, limits)
             photos = [member for member in members if _is_photo(member)]
             with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as half:
