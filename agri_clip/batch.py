@@ -279,6 +279,7 @@ def fill_archive(
     stop: Stop | None = None,
     watch: Callable[[Plan, Iterator[Progress]], Iterator[Progress]] | None = None,
     seen: Callable[[Task], None] | None = None,
+    called: str | None = None,
     **reading: Any,
 ) -> tuple[Season, Progress]:
     """Put photos into an archive, made where there is none; the whole of a batch in one call.
@@ -290,6 +291,8 @@ def fill_archive(
     detector : Detector
     sources, retry_failed
         As for `plan_batch`.
+    called : str, optional
+        As for `agri_clip.archive.Archive.open`.
     prompts : PromptSet, optional
         Kept for later questions that name none.
     engine, stop, seen, reading
@@ -314,7 +317,7 @@ def fill_archive(
     """
     photos = check_sources(photos, sources)
     season = Season.begin(
-        Archive.open(place, create=True), detector.encoder, detector.proposer, detector.settings, reading
+        Archive.open(place, create=True, called=called), detector.encoder, detector.proposer, detector.settings, reading
     )
     with season.writing():
         pattern = reading.get("name_pattern")

@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import unicodedata
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,9 +30,6 @@ MAX_PIXELS = 250_000_000
 # Of 16-bit colours the upper 8 bits are below this where the values use 14 bits or fewer.
 DARK_WITHOUT_LOWER_BITS = 64
 _COPY_AGAIN = "copy it again from the camera"
-
-# Pillow warns on the terminal of what is said here in notes and errors, with the photo's name.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
 
 
 @dataclass(frozen=True)
@@ -90,6 +86,7 @@ def read_photo(
     read_codes: bool = True,
     mm_per_pixel: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    too_large: str | None = None,
 ) -> Photo:
     """Read one photo.
 
@@ -111,6 +108,8 @@ def read_photo(
         Scale, where it is known.
     max_pixels : int
         A file whose header promises more is refused before anything is decoded.
+    too_large : str, optional
+        What is said of such a file, for readers who cannot raise the limit.
 
     Returns
     -------
@@ -132,7 +131,7 @@ def read_photo(
     file_name = name or path
     named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     try:
-        pixels, metadata, notes = _read_pixels(source, exif_orientation, max_pixels)
+        pixels, metadata, notes = _read_pixels(source, exif_orientation, _Limit(max_pixels, too_large))
     except _UnreadableError as error:
         raise _photo_error(shown, path, str(error), named) from error.__cause__
     except MemoryError:
@@ -222,11 +221,28 @@ def _photo_error(shown: str, path: Path | None, reason: str, named: photo_tags.T
     return error
 
 
-def _read_pixels(source: Any, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
+@dataclass(frozen=True)
+class _Limit:
+    """Most pixels of a photo, and what is said of one with more."""
+
+    pixels: int
+    said: str | None = None
+
+    def check(self, width: int, height: int) -> None:
+        """Refuse a size above the limit."""
+        if width * height > self.pixels:
+            raise _UnreadableError(
+                self.said
+                or f"has {width} x {height} pixels, more than the limit of {self.pixels / 1e6:g} megapixels; "
+                "if it is a real photo, raise the limit with --max-megapixels (max_pixels in Python)"
+            )
+
+
+def _read_pixels(source: Any, exif_orientation: bool, limit: _Limit) -> tuple[np.ndarray, Metadata, list[str]]:
     if isinstance(source, np.ndarray):
         return _checked_array(source), Metadata(), []
     if isinstance(source, Image.Image):
-        return _decode(source, None, exif_orientation, max_pixels)
+        return _decode(source, None, exif_orientation, limit)
     opened: AbstractContextManager[IO[bytes]]
     if isinstance(source, bytes):
         opened = nullcontext(io.BytesIO(source))
@@ -239,7 +255,7 @@ def _read_pixels(source: Any, exif_orientation: bool, max_pixels: int) -> tuple[
     with opened as file:
         image = _open_image(file)
         try:
-            return _decode(image, file, exif_orientation, max_pixels)
+            return _decode(image, file, exif_orientation, limit)
         finally:
             image.close()
 
@@ -292,16 +308,12 @@ def _open_image(file: IO[bytes]) -> Image.Image:
 
 
 def _decode(
-    image: Image.Image, file: IO[bytes] | None, exif_orientation: bool, max_pixels: int
+    image: Image.Image, file: IO[bytes] | None, exif_orientation: bool, limit: _Limit
 ) -> tuple[np.ndarray, Metadata, list[str]]:
     width, height = image.size
     if width < 1 or height < 1:
         raise _UnreadableError(f"has no pixels ({width} x {height}); {_COPY_AGAIN}")
-    if width * height > max_pixels:
-        raise _UnreadableError(
-            f"has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels; "
-            "if it is a real photo, raise the limit with --max-megapixels (max_pixels in Python)"
-        )
+    limit.check(width, height)
     is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
     try:
         # A TIFF's EXIF is gone once it is decoded; a PNG's may only be known then.

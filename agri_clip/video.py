@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from agri_clip.detector import Detector
     from agri_clip.prompts import PromptSet
 
-# The decoder's own words on the terminal would stand beside ours, without the file's name. OpenCV reads this once, when
-# it first opens a film.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
 #: Seconds between the frames of a film where nothing else is asked for.
 EVERY = 1.0
 
@@ -230,6 +226,9 @@ def _checked_steps(every: float | None, step: int | None) -> tuple[float | None,
 def _opened(path: Path) -> Iterator[tuple[cv2.VideoCapture, Film]]:
     """A film that is ready to be read, and what its header says."""
     _check_file(path)
+    # The decoder's own words on the terminal would stand beside ours, without the file's name. OpenCV reads this once,
+    # when it first opens a film.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)

@@ -203,6 +203,21 @@ def test_a_word_that_the_encoder_never_saw_is_noted_and_stands_in_the_tables(
     assert made_by["unknown_words"] == {"a lychee stink beetle": ["lychee"]}
 
 
+def test_a_set_of_many_labels_is_printed_row_by_row_with_few_notes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"qzx{chr(97 + n // 26)}{chr(97 + n % 26)} insect" for n in range(300)]
+    (tmp_path / "many.yaml").write_text("targets:\n" + "".join(f"- {name}\n" for name in names), encoding="utf-8")
+    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "--proposer", "contrast", "--prompts", tmp_path / "many.yaml"]
+    assert run(*arguments, "--out", tmp_path / "r", "--no-pictures") == 0
+    printed = capsys.readouterr()
+    lines = [line for line in printed.out.splitlines() if line.startswith("│")]
+    assert len([line for line in lines if "qzx" in line]) == 300
+    assert all(len(line) <= 160 for line in lines)
+    assert len(printed.err.splitlines()) < 40
+    assert "more like these" in printed.err
+
+
 def test_models_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models") == 0
     printed = capsys.readouterr().out

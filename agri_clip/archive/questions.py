@@ -278,11 +278,9 @@ def label_regions(
         `name_k` and `share_k`, the probability among all names of the catalogue.
     """
     prompts = catalogue_prompts()
-    best = Answer.concat([])
-    for answer in ask(season, labeller, PromptSet.of("an insect"), where):
-        joined = answer if not len(best.detections.photos) else Answer.concat([best, answer])
-        order = np.argsort(-joined.detections.insect, kind="stable")[:top]
-        best = joined[order]
+    # The best of each part, joined once: a join for each part would copy the photos of all parts before it.
+    asked = ask(season, labeller, PromptSet.of("an insect"), where)
+    best = _surest(Answer.concat([_surest(answer, top) for answer in asked]), top)
     shares = _shares(season, labeller, prompts, best)
     ranked = np.argsort(-shares, axis=1, kind="stable")[:, :names]
     table = best.detections.to_pandas()[["photo", "trap", "taken", "insect", "x1", "y1", "x2", "y2", "length_mm"]]
@@ -290,6 +288,11 @@ def label_regions(
         table[f"name_{place + 1}"] = [prompts.labels[i] for i in ranked[:, place]]
         table[f"share_{place + 1}"] = np.take_along_axis(shares, ranked[:, place, None], axis=1)[:, 0]
     return table
+
+
+def _surest(answer: Answer, top: int) -> Answer:
+    """The rows that are most certainly insects, best first."""
+    return answer[np.argsort(-answer.detections.insect, kind="stable")[:top]]
 
 
 def _shares(season: Season, labeller: Labeller, prompts: PromptSet, answer: Answer) -> np.ndarray:

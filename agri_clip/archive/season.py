@@ -45,6 +45,9 @@ from agri_clip.thresholds import ProposedBy
 #: Settings that change which regions there are and what their vectors look like; the others belong to a question.
 LASTING = ("context", "views", "card", "card_size_mm", "mm_per_pixel")
 
+#: Options of reading that change what is said of a photo, and no pixel.
+ONLY_WORDS = frozenset(["too_large"])
+
 #: How long a version of a table is kept for those who read while a batch is writing.
 KEPT = timedelta(hours=1)
 
@@ -237,7 +240,7 @@ class Season:
                 lock.acquire()
         except DataError as error:
             if isinstance(error.__cause__, filelock.Timeout):
-                raise DataError(f"{folder}: another program is writing to it; wait until it has finished") from None
+                raise DataError(f"{self.archive.place}: another program is writing to it; wait until it has finished") from None
             raise
         try:
             self.repair()
@@ -367,7 +370,11 @@ def lasting(settings: Settings, reading: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = asdict(settings)
     usual = {name: parameter.default for name, parameter in signature(read_photo).parameters.items()}
-    changed = {f"reading.{key}": value for key, value in sorted(reading.items()) if value != usual[key]}
+    changed = {
+        f"reading.{key}": value
+        for key, value in sorted(reading.items())
+        if value != usual[key] and key not in ONLY_WORDS
+    }
     return {name: made[name] for name in LASTING} | changed
 
 

@@ -28,6 +28,9 @@ WINDOW = 8 * BATCH
 #: What a condition is scanned for: quoted text as a whole, comments, and what could end the expression.
 _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[();]", re.DOTALL)
 
+#: The folders before a file's name.
+_FOLDERS = re.compile(r"(?:/[^\s'\"/:,()]+)+/([^\s'\"/:,()]+)")
+
 #: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
 #: when it is done again after a kill in its middle.
 MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {}
@@ -39,15 +42,17 @@ class Archive:
     Attributes
     ----------
     place : str
-        The folder or address, as the user gave it.
+        What messages call it: the folder or address, as the user gave it, or another name.
     db : lancedb.DBConnection
+    folder : Path or None
+        Where it is on this machine; None for an address elsewhere.
     """
 
-    def __init__(self, place: str, db: lancedb.DBConnection) -> None:
-        self.place, self.db = place, db
+    def __init__(self, place: str, db: lancedb.DBConnection, folder: Path | None) -> None:
+        self.place, self.db, self.folder = place, db, folder
 
     @classmethod
-    def open(cls, place: str | Path, *, create: bool = False) -> Archive:
+    def open(cls, place: str | Path, *, create: bool = False, called: str | None = None) -> Archive:
         """Open an archive; one of an older format is brought up to this program's.
 
         Parameters
@@ -56,30 +61,28 @@ class Archive:
             A folder, or an address that LanceDB knows, such as ``s3://bucket/season``.
         create : bool
             Make one where there is none.
+        called : str, optional
+            What messages call it, for readers who do not know where it lies.
 
         Raises
         ------
         DataError
             There is none; the folder holds other things; a newer program made it; it cannot be read or written.
         """
-        place = str(place)
-        folder = None if "://" in place else Path(place).expanduser()
+        folder = None if "://" in str(place) else Path(place).expanduser()
+        address = str(place) if folder is None else str(folder)
+        shown = called or str(place)
         if folder is not None:
-            _check_folder(folder, create)
-        with explained(place):
-            db = lancedb.connect(place if folder is None else str(folder))
+            _check_folder(folder, create, shown)
+        with explained(shown):
+            db = lancedb.connect(address)
             if "about" in _table_names(db):
-                _bring_up_to_date(db, place)
+                _bring_up_to_date(db, shown)
             elif create:
                 _make(db)
             else:
-                raise DataError(f"{place}: holds no archive; make one with: agri-clip batch PHOTOS --archive {place}")
-            return cls(place, db)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where it is on this machine; None for an address elsewhere."""
-        return None if "://" in self.place else Path(self.place).expanduser()
+                raise DataError(f"{shown}: holds no archive; make one with: agri-clip batch PHOTOS --archive {shown}")
+            return cls(shown, db, folder)
 
     def tables(self) -> list[str]:
         """Names of all tables, sorted."""
@@ -219,7 +222,8 @@ def _damage(place: str, error: BaseException) -> DataError:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What LanceDB says, with file names alone: where an archive lies is shown by its own name, or not at all."""
+    lines = [_FOLDERS.sub(r"\1", line.strip()) for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
@@ -238,16 +242,16 @@ def holds_archive(folder: Path) -> bool:
     return (folder / "about.lance").is_dir()
 
 
-def _check_folder(folder: Path, create: bool) -> None:
+def _check_folder(folder: Path, create: bool, shown: str) -> None:
     """Refuse what is no folder for an archive before LanceDB makes anything in it."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; an archive is a folder")
+        raise DataError(f"{shown}: is a file; an archive is a folder")
     if not folder.exists() and not create:
-        raise DataError(f"{folder}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {folder}")
+        raise DataError(f"{shown}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {shown}")
     if folder.exists() and create and not holds_archive(folder):
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         if others:
-            raise DataError(f"{folder}: holds other files ({others[0]}, …); give a new or empty folder")
+            raise DataError(f"{shown}: holds other files ({others[0]}, …); give a new or empty folder")
 
 
 def _make(db: lancedb.DBConnection) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from agri_clip.detections import Detections
-from agri_clip.errors import DataError
+from agri_clip.errors import DataError, WriteError
 
 # Names that Windows keeps for devices, whatever their suffix.
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
@@ -129,8 +129,8 @@ def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
         except BaseException as error:
             if old.exists() and not path.exists():
                 old.replace(path)
-            if isinstance(error, DataError):
-                raise DataError(str(error).replace(str(half), str(path))) from error
+            if isinstance(error, WriteError) and half in (error.place, *error.place.parents):
+                raise WriteError(path / error.place.relative_to(half), error.reason) from error
             raise
         finally:
             shutil.rmtree(half, ignore_errors=True)
@@ -143,8 +143,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{path}: cannot be written: {reason}; give a place that is writable and has room") from error
+        raise WriteError(path, error.strerror or type(error).__name__) from error
 
 
 def unique_stems(names: Sequence[str]) -> list[str]:

@@ -59,7 +59,7 @@ def batch_endpoint(page: Page) -> Callable[..., Iterator[Result]]:
             Name of a ready prompt set.
         mm_per_pixel : float or None
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             wanted = wished_prompts(prompts, negatives, ready)
             detector = page.finder.detector(Settings(mm_per_pixel=mm_per_pixel or None))
@@ -87,7 +87,7 @@ def archives_endpoint(page: Page) -> Callable[..., Result]:
 
     def archives(session: Session | None) -> Result:
         """The archives that this program may ask: its own, and those of the operator."""
-        here = session or Session.open()
+        here = session or page.open_session()
         places = open_places(here, page.options)
         return here, [{"archive": key, "name": place.name} for key, place in places.items()]
 
@@ -121,7 +121,7 @@ def ask_endpoint(page: Page) -> Callable[..., Result]:
         top : int or None
             Regions to list.
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             place = chosen_place(here, page.options, archive, ENGLISH)
             asked = Asked.ask(place, page.finder.detector().encoder, wished_prompts(prompts, negatives, ready))
@@ -146,7 +146,7 @@ def search_endpoint(page: Page) -> Callable[..., Result]:
             The file.
         top : int or None
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             place = chosen_place(here, page.options, archive, ENGLISH)
             if not picture:

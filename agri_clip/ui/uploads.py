@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from agri_clip.errors import DataError, PhotoError
 from agri_clip.photo import Photo, one_line, read_photo
@@ -39,6 +40,12 @@ class Limits:
     zip_members: int = 5000
     zip_megabytes: float = 20_000
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Options of `read_photo`: a limit is the operator's, and its option nothing that a visitor can set."""
+        said = f"has more than {self.megapixels:g} megapixels, which this page does not take; make it smaller"
+        return {"max_pixels": int(self.megapixels * MEGABYTE), "too_large": said}
+
 
 def read_upload(path: Path, limits: Limits) -> Photo:
     """Read the photo that a visitor sent.
@@ -50,16 +57,9 @@ def read_upload(path: Path, limits: Limits) -> Photo:
     """
     name = one_line(path.name)
     try:
-        return read_photo(path, name=name, max_pixels=int(limits.megapixels * MEGABYTE))
+        return read_photo(path, name=name, **limits.reading)
     except PhotoError as error:
-        raise PhotoError(name, visitors_reason(error.reason, limits)) from error
-
-
-def visitors_reason(reason: str, limits: Limits) -> str:
-    """Why a photo was not read, for a visitor: a limit is the operator's, and its option nothing that he can set."""
-    if "megapixels" not in reason:
-        return reason
-    return f"has more than {limits.megapixels:g} megapixels, which this page does not take; make it smaller"
+        raise PhotoError(name, error.reason) from error
 
 
 def collect_uploads(paths: Sequence[Path], folder: Path, limits: Limits) -> list[str]:

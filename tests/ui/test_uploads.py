@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agri_clip.errors import DataError, PhotoError
+from agri_clip.photo import read_photo
 from agri_clip.ui.uploads import Limits, collect_uploads, read_upload
 
 
@@ -71,6 +72,12 @@ def test_names_in_a_zip_are_read_whatever_wrote_them(tmp_path, photo, name, code
     packed = without_flag(tmp_path / "season.zip", name, code_page, photo.read_bytes())
     collect_uploads([packed], tmp_path / "in", Limits())
     assert names_in(tmp_path / "in") == [name]
+
+
+def test_the_reason_of_a_photo_in_a_batch_is_the_visitors_too():
+    with pytest.raises(PhotoError, match=r"more than 0\.001 megapixels, which this page does not take") as told:
+        read_photo(cv2.imencode(".png", np.zeros((60, 80, 3)))[1].tobytes(), **Limits(megapixels=0.001).reading)
+    assert "--max-megapixels" not in told.value.reason
 
 
 def test_a_photo_with_a_zip_behind_it_is_a_photo(tmp_path, photo):

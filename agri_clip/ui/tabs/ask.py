@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,7 @@ def _connect_ask(page: Page, given: _Given, shown: _Shown) -> None:
         return _answers(session.answered, shown, language)
 
     given.start.click(
-        page.job(shown.status, ask),
+        page.job(shown.status, ask, failed=partial(_cleared, shown)),
         [page.session, given.archive, *given.questions.wishes],
         [page.session, shown.threshold, *shown.results],
         concurrency_id=SCORES,
@@ -156,13 +157,23 @@ def _connect_search(page: Page, given: _Given, shown: _Shown) -> None:
         }
 
     given.search.click(
-        page.job(shown.status, search),
+        page.job(shown.status, search, failed=partial(_cleared, shown)),
         [page.session, given.archive, given.example],
         [page.session, shown.threshold, *shown.results],
         concurrency_id=SCORES,
         show_progress_on=[shown.status],
         api_visibility="private",
     )
+
+
+def _cleared(shown: _Shown, session: Session, language: str) -> Changes:  # noqa: ARG001 - jobs know the language
+    """Nothing of an earlier answer stays under an error."""
+    session.answered = None
+    return {
+        **dict.fromkeys((shown.counts, shown.ranked), ""),
+        shown.save.button: gr.Button(interactive=False),
+        shown.threshold: gr.Slider(interactive=False),
+    }
 
 
 def _answers(asked: Asked, shown: _Shown, language: str) -> Changes:
@@ -176,8 +187,9 @@ def _answers(asked: Asked, shown: _Shown, language: str) -> Changes:
     }
 
 
-def _write(session: Session, language: str) -> Path:  # noqa: ARG001 - jobs know the language
-    assert session.answered is not None  # the button waits until there is an answer
+def _write(session: Session, language: str) -> Path:
+    if session.answered is None:  # the button waits until there is an answer
+        raise DataError(say("nothing_to_save", language))
     path = session.file(f"{file_stem(session.answered.place)}-answer.csv")
     session.answered.write_csv(path)
     return path
