@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from agri_clip.encoders.crops import CONTEXT
@@ -41,6 +42,11 @@ class Settings:
         Where a photo has no scale, let the lengths of its insects against each other be evidence.
     force : bool
         Count prompts whose deciding words the encoder never learnt; without it they count nothing.
+
+    Raises
+    ------
+    AgriClipError
+        A setting is out of range.
     """
 
     context: float = CONTEXT
@@ -62,3 +68,15 @@ class Settings:
             raise AgriClipError("a precision sets the threshold; give one of the two, --precision or --threshold")
         if self.precision is not None and not 0 < self.precision <= 1:
             raise AgriClipError(f"precision is {self.precision:g}; it must be above 0 and at most 1, such as 0.8")
+        for name in ("threshold", "merge_iou", "merge_ios"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value <= 1:
+                raise AgriClipError(f"{name} is {value:g}; it must be from 0 to 1")
+        for name, lengths in (
+            ("context", (self.context,)),
+            ("mm_per_pixel", () if self.mm_per_pixel is None else (self.mm_per_pixel,)),
+            ("card_size_mm", self.card_size_mm or ()),
+        ):
+            for value in lengths:
+                if not (math.isfinite(value) and value > 0):
+                    raise AgriClipError(f"{name} is {value:g}; give a finite number above 0")

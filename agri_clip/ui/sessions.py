@@ -79,9 +79,9 @@ class Session:
     closed: bool = False
 
     @classmethod
-    def open(cls) -> Session:
-        """A new one, with an empty folder that no other user of the machine can read."""
-        return cls(Path(tempfile.mkdtemp(prefix="agri-clip-visit-")))
+    def open(cls, visits: Path | None = None) -> Session:
+        """A new one, with an empty folder that no other user of the machine can read; in `visits` where it is given."""
+        return cls(Path(tempfile.mkdtemp(prefix="agri-clip-visit-", dir=visits)))
 
     def file(self, name: str) -> Path:
         """Where a file of this visitor is written."""
