@@ -10,8 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-
-import agri_clip.detector
 from PIL import Image
 
 from agri_clip import cli
@@ -80,7 +78,7 @@ def test_the_name_pattern_counts_for_films(tmp_path: Path) -> None:
 
 def test_a_film_of_any_length_takes_the_memory_of_a_few_frames(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     together = 8
-    monkeypatch.setattr(agri_clip.detector, "HELD_BYTES", together * next(read_frames(film, step=1)).pixels.nbytes)
+    monkeypatch.setattr("agri_clip.detector.HELD_BYTES", together * next(read_frames(film, step=1)).pixels.nbytes)
     read: list[str] = []
 
     def counted() -> Iterator[Photo]:
