@@ -246,9 +246,7 @@ def test_every_command_with_a_number_is_looked_at() -> None:
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
 @pytest.mark.parametrize(("command", "option"), NUMBERS)
-def test_infinity_is_no_number(
-    command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_infinity_is_no_number(command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*command, f"{option}={value}") == WRONG_COMMAND
     told = capsys.readouterr().err
     assert option in told

@@ -233,7 +233,7 @@ def box_notes(boxes: np.ndarray, photo_index: np.ndarray, sizes: np.ndarray) -> 
     notes = _beyond_notes(boxes, sizes[photo_index])
     if small := int(((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < 1).sum()):
         notes.append(
-            f"{small} of {len(boxes)} boxes are smaller than a pixel; COCO boxes are in pixels, not in shares of a photo"
+            f"{small} of {len(boxes)} boxes are smaller than a pixel; COCO boxes are in pixels, not shares of the photo"
         )
     places = np.column_stack([photo_index, boxes])
     if repeated := len(places) - len(np.unique(places, axis=0)):

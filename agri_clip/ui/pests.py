@@ -32,9 +32,7 @@ def pest_choices() -> list[tuple[str, str]]:
     return [(" · ".join(names[name]), name) for name in _contained_first(names, rank)]
 
 
-def _contained_first(
-    names: dict[str, dict[str, None]], rank: dict[str, tuple[bool, bool, str]]
-) -> Sequence[str]:
+def _contained_first(names: dict[str, dict[str, None]], rank: dict[str, tuple[bool, bool, str]]) -> Sequence[str]:
     """Entries in the order of their rank, but none before one whose name stands inside a name of its own."""
     texts = {entry: " · ".join(own).casefold() for entry, own in names.items()}
     after: dict[str, list[str]] = {entry: [] for entry in names}

@@ -57,7 +57,7 @@ def _likely(text: str) -> float:
             continue
         beside = text[max(0, place - 1) : place] + text[place + 1 : place + 2]
         if "\u4e00" <= letter <= "\u9fff":
-                # A sign beside Latin letters is two accented letters misread.
+            # A sign beside Latin letters is two accented letters misread.
             latin = any(near.isascii() and near.isalpha() for near in beside)
             score += -2 if latin else 2 if _is_usual_sign(letter) else 1
         elif not beside.isascii():
