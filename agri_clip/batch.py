@@ -150,13 +150,13 @@ def _replaced_files(
     rows: Sequence[Mapping[str, Any]], files: Sequence[SourceFile], kept: Mapping[str, SourceFile]
 ) -> list[SourceFile]:
     """Archived files that were not given now, and are copies from now on: one with a better name was given."""
-    given, contents = {file.path for file in files}, {file.content for file in files}
+    given, contents = {file.path for file in files}, {file.content for file in files} & kept.keys()
     return [
         _file_of(row)
         for row in rows
         if row["path"] not in given
         and row["status"] != SAME
-        and row["content"] in contents & kept.keys()
+        and row["content"] in contents
         and kept[row["content"]].path != row["path"]
     ]
 

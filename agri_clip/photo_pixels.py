@@ -162,7 +162,7 @@ def _eight_bit(image: Image.Image, notes: list[str]) -> Convert:
 def has_sixteen_bit_colours(image: Image.Image) -> bool:
     """Whether a file that is not decoded yet keeps 16 bits of each colour, of which Pillow gives the upper 8."""
     bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
-    raw_modes = [tile[3] for tile in getattr(image, "tile", ())]
+    raw_modes = [tile[3] for tile in getattr(image, "tile", ()) if len(tile) > 3]
     return (len(bits) >= 3 and set(bits) == {16}) or any(isinstance(m, str) and ";16" in m for m in raw_modes)
 
 

@@ -68,15 +68,12 @@ class Settings:
             raise AgriClipError("a precision sets the threshold; give one of the two, --precision or --threshold")
         if self.precision is not None and not 0 < self.precision <= 1:
             raise AgriClipError(f"precision is {self.precision:g}; it must be above 0 and at most 1, such as 0.8")
-        for name in ("threshold", "merge_iou", "merge_ios"):
-            value = getattr(self, name)
-            if value is not None and not 0 <= value <= 1:
-                raise AgriClipError(f"{name} is {value:g}; it must be from 0 to 1")
-        for name, lengths in (
-            ("context", (self.context,)),
-            ("mm_per_pixel", () if self.mm_per_pixel is None else (self.mm_per_pixel,)),
-            ("card_size_mm", self.card_size_mm or ()),
-        ):
-            for value in lengths:
-                if not (math.isfinite(value) and value > 0):
-                    raise AgriClipError(f"{name} is {value:g}; give a finite number above 0")
+        shares = {"threshold": self.threshold, "merge_iou": self.merge_iou, "merge_ios": self.merge_ios}
+        for name, share in shares.items():
+            if share is not None and not 0 <= share <= 1:
+                raise AgriClipError(f"{name} is {share:g}; it must be from 0 to 1")
+        short, long = self.card_size_mm or (None, None)
+        lengths = {"context": self.context, "mm_per_pixel": self.mm_per_pixel}
+        for name, length in [*lengths.items(), ("card_size_mm", short), ("card_size_mm", long)]:
+            if length is not None and not (math.isfinite(length) and length > 0):
+                raise AgriClipError(f"{name} is {length:g}; give a finite number above 0")

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import click
 import pandas as pd
 import pytest
 import typer
@@ -41,7 +40,7 @@ def number_options(command: list[str]) -> list[str]:
     found = typer.main.get_command(app)
     for name in command:
         found = found.commands[name]
-    return [p.opts[0] for p in found.params if isinstance(p.type, click.types.FloatParamType | click.types.FloatRange)]
+    return [option.opts[0] for option in found.params if option.type.name in ("float", "float range")]
 
 
 @pytest.fixture

@@ -79,7 +79,7 @@ def test_the_name_pattern_counts_for_films(tmp_path: Path) -> None:
 
 def test_a_film_of_any_length_takes_the_memory_of_a_few_frames(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     together = 8
-    monkeypatch.setattr(agri_clip.detector, "HELD_BYTES", together * next(read_frames(film, step=1)).pixels.nbytes)
+    monkeypatch.setattr("agri_clip.detector.HELD_BYTES", together * next(read_frames(film, step=1)).pixels.nbytes)
     read: list[str] = []
 
     def counted() -> Iterator[Photo]:

@@ -240,9 +240,8 @@ class Season:
                 lock.acquire()
         except DataError as error:
             if isinstance(error.__cause__, filelock.Timeout):
-                raise DataError(
-                    f"{self.archive.place}: another program is writing to it; wait until it has finished"
-                ) from None
+                place = self.archive.place
+                raise DataError(f"{place}: another program is writing to it; wait until it has finished") from None
             raise
         try:
             self.repair()

@@ -163,8 +163,9 @@ def run_query(query: Any, table: Any, place: str, where: str | None) -> pa.Table
         return query.to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
         if where and (fault := _condition_fault(where, table.schema)) is not None:
+            given = where.removeprefix("(").removesuffix("\n)")  # as the user wrote it; see `one_condition`
             raise DataError(
-                f"the condition {where!r} cannot be used: {_first_line(fault)}; columns are "
+                f"the condition {given!r} cannot be used: {_first_line(fault)}; columns are "
                 f"{', '.join(name for name in table.schema.names if name not in ('vector', 'thumbnail'))}"
             ) from error
         raise _damage(place, error) from error
@@ -190,7 +191,7 @@ def one_condition(where: str | None) -> str | None:
 
 def _condition_fault(where: str, schema: pa.Schema) -> Exception | None:
     """What is wrong with a condition itself: asked of an empty table, where nothing can be damaged."""
-    empty = lancedb.connect("memory://").create_table("empty", schema=schema)
+    empty = lancedb.connect("memory://").create_table("empty", schema=schema, mode="overwrite")
     try:
         empty.search().where(where).to_arrow()
     except (OSError, RuntimeError, ValueError) as error:

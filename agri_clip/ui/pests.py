@@ -18,8 +18,8 @@ def pest_choices() -> list[tuple[str, str]]:
     """Pairs of what a list shows, with all names of a pest, and what a prompt takes: its usual English name.
 
     The browser lists, in this order, every entry that holds what was typed, and the key Enter takes the first. So a
-    pest stands before all others that hold one of its names ("whitefly" before "cabbage whitefly"); after that come
-    those of the ready sets first, then groups, then species.
+    pest stands before all others that hold one of its names ("whitefly" before "cabbage whitefly"); beyond that the
+    pests of the ready sets come first, then groups, then species.
     """
     names: dict[str, dict[str, None]] = {}
     rank: dict[str, tuple[bool, bool, str]] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -142,7 +143,7 @@ def _connect(page: Page, check: _Check, tab: gr.Tab) -> None:
         (check.back.click, back),
     ):
         event(
-            page.job(check.status, work),
+            page.job(check.status, _in_turn(work)),
             [page.session, check.what],
             outputs,
             concurrency_id=SCORES,
@@ -169,7 +170,7 @@ def _connect_answer(page: Page, check: _Check, name: str, verdict: Verdict) -> N
         return _shown(check, session, what, language) | {check.instead: None}
 
     check.answers[name].click(
-        page.job(check.status, answer),
+        page.job(check.status, _in_turn(answer)),
         [page.session, check.what, check.instead],
         [page.session, check.status, *check.changing],
         concurrency_id=SCORES,
@@ -177,6 +178,16 @@ def _connect_answer(page: Page, check: _Check, name: str, verdict: Verdict) -> N
         trigger_mode="multiple",  # a quick second press is an answer too, to the next region
         api_visibility="private",
     )
+
+
+def _in_turn(work: Callable[..., Changes]) -> Callable[..., Changes]:
+    """A job that waits for the one before it: each press is an answer to the region that is then shown."""
+
+    def run(session: Session, *values: Any) -> Changes:
+        with session.turn:
+            return work(session, *values)
+
+    return run
 
 
 def _answers_folder(page: Page, session: Session) -> Path:
