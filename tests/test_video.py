@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import agri_clip.detector
 from agri_clip import cli
 from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND
 from agri_clip.detector import Detector
