@@ -10,6 +10,7 @@ import typer
 from agri_clip import defaults
 from agri_clip.cli.options import Device, EncoderName, ProposerName, app, finite
 
+
 @app.command("app")
 def page(
     host: Annotated[
