@@ -14,6 +14,7 @@ from typing import Any
 
 from agri_clip.encoders.base import Encoder, vectors_fingerprint_of
 from agri_clip.errors import DataError
+from agri_clip.io.writing import write_text
 from agri_clip.taxonomy import LEVELS, Level
 
 #: The table that ships, beside the models that it belongs to.
@@ -111,7 +112,5 @@ def write_row(row: Likeness, path: Path) -> None:
     DataError
         The table is damaged, or the place cannot be written.
     """
-    from agri_clip.exports.files import write_text
-
     rows = sorted([*(old for old in read_rows(path) if old.encoder != row.encoder), row], key=lambda each: each.encoder)
     write_text(path, json.dumps({"rows": [asdict(each) for each in rows]}, indent=1) + "\n")

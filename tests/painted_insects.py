@@ -22,6 +22,9 @@ MEANINGS: dict[tuple[int, int, int], tuple[str, ...]] = {
     BLACK: ("a Colorado potato beetle",),
 }
 
+#: Another name of the same insect lies on the same axis.
+SYNONYMS = {"a ladybird beetle": "a ladybird"}
+
 #: Words of groups of four orders, of one species, and of what is no insect.
 WORDS = frozenset(
     ["a", "an", "photo", "of", "ladybird", "leaf", "beetle", "weevil", "moth", "butterfly", "aphid", "whitefly"]
@@ -65,6 +68,7 @@ class PaintedEncoder:
         phrase = text
         for template in TEMPLATES:
             phrase = phrase.removeprefix(template.partition("{}")[0])
+        phrase = SYNONYMS.get(phrase, phrase)
         vector = np.zeros(self.dim, np.float32)
         vector[self._axes.setdefault(phrase, len(self._axes) % self.dim)] = 1
         return vector

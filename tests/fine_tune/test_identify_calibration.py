@@ -97,9 +97,11 @@ def test_crops_without_insects_fit_what_an_insect_is(identifier: Identifier) -> 
         vectors = encoder.encode_texts([phrase]) + rng.normal(0, 0.05, (50, encoder.dim))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    fitted = fit(identifier, subjects, 0.9, (near("a moth"), near("dirt")))
-    assert (fitted.slope, fitted.offset) != (1, 0)
-    assert fitted.slope > 0
+    # One crop in six looks like the other kind, so the evidence is worth less than it says.
+    moths, dirt = near("a moth"), near("dirt")
+    mixed = np.concatenate([moths, dirt[:10]]), np.concatenate([dirt, moths[:10]])
+    fitted = fit(identifier, subjects, 0.9, mixed)
+    assert 0 < fitted.slope < 1
     with pytest.raises(AgriClipError, match="tell insects"):
         fit(identifier, subjects, 0.9, (near("dirt"), np.concatenate([near("a moth")] * 20)))
 
