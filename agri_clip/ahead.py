@@ -14,7 +14,10 @@ Result = TypeVar("Result")
 
 
 class Ahead(Generic[Item]):
-    """An iterator that works in a thread of its own, at most `depth` items ahead; `close` ends it."""
+    """An iterator that works in a thread of its own, at most `depth` items ahead; `close` ends it.
+
+    After an error it is at its end, as a generator is.
+    """
 
     _END = object()
 
@@ -58,6 +61,7 @@ class Ahead(Generic[Item]):
                 self._queue.put(item)
                 raise StopIteration
             if isinstance(item, BaseException):
+                self._queue.put(self._END)  # the thread has ended, so there is room, and nothing else comes
                 raise item
             return item
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
@@ -34,6 +35,8 @@ NOT_COUNTED = "not counted"
 
 #: Lines narrower than this fold the tables of many labels; a pipe has no width of its own.
 PIPE_WIDTH = 160
+#: Letters of a column of text below which it is not folded.
+FOLDED = 30
 
 
 def output() -> Console:
@@ -101,24 +104,68 @@ def _is_number(cell: str) -> bool:
     return plain.isdigit() or cell in ("", "–", NOT_COUNTED)
 
 
-def counts_table(detections: Detections) -> Table:
+def fits(columns: Sequence[str], rows: Sequence[Sequence[object]], width: int) -> bool:
+    """Whether a table fits into so many letters with its columns of numbers whole; longer text in others may fold."""
+    needed = 1
+    for place, column in enumerate(columns):
+        cells = [str(row[place]) for row in rows]
+        letters = max(map(cell_len, [*column.split(), *cells]), default=0)  # a head may break between its words
+        needed += 3 + (letters if all(map(_is_number, cells)) else min(letters, FOLDED))
+    return needed <= width
+
+
+def label_tables(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[object], width: int
+) -> RenderableType:
+    """Numbers of photos or traps with a column for each label; where these do not fit, with a row for each.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        The first names what a row is of, the others numbers.
+    rows : sequence of sequences
+        Where there are several, the last is that of all together.
+    notes : sequence of n objects
+        Of each row, for a column at the end; empty where there is nothing to say.
+    width : int
+        Letters.
+    """
+    noted = any(notes)
+    wide = [[*row, *([note] if noted else [])] for row, note in zip(rows, notes, strict=True)]
+    heads = [*columns, *(["notes"] if noted else [])]
+    if not rows or fits(heads, wide, width):
+        return make_table(heads, wide)
+    turned_heads = ["", *(str(row[0]) for row in rows)]
+    turned = [[name, *(row[place] for row in rows)] for place, name in enumerate(columns) if place]
+    if not fits(turned_heads, turned, width):
+        turned_heads, turned = ["", str(rows[-1][0])], [[row[0], row[-1]] for row in turned]
+    tables = [make_table(turned_heads, turned)]
+    if noted:
+        told = [[row[0], note] for row, note in zip(rows, notes, strict=True) if note]
+        tables.append(make_table([columns[0], "notes"], told))
+    return Group(*tables)
+
+
+def counts_table(detections: Detections) -> RenderableType:
     """Counts per photo and label; beside them what was seen and not counted, and why a photo failed."""
     names = without_common_folder([photo.name for photo in detections.photos])
     rows: list[list[object]] = []
+    notes: list[object] = []
     for name, photo, part in zip(names, detections.photos, detections.split(), strict=True):
         if photo.failed:
-            rows.append([name, *("–" for _ in detections.label_names), "–", "–", f"failed: {photo.reason}"])
+            rows.append([name, *("–" for _ in detections.label_names), "–", "–"])
+            notes.append(f"failed: {photo.reason}")
         else:
-            rows.append([name, *_numbers(part), "; ".join(photo.notes)])
+            rows.append([name, *_numbers(part)])
+            notes.append("; ".join(photo.notes))
     if len(names) > 1:
-        rows.append(["all", *_numbers(detections), ""])
-    columns = ["photo", *detections.label_names, "other insects", "not insects", "notes"]
-    if not any(row[-1] for row in rows):
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
-    return make_table(columns, rows)
+        rows.append(["all", *_numbers(detections)])
+        notes.append("")
+    columns = ["photo", *detections.label_names, "other insects", "not insects"]
+    return label_tables(columns, rows, notes, output().width)
 
 
-def trap_table(detections: Detections) -> Table:
+def trap_table(detections: Detections) -> RenderableType:
     """Counts per trap and label over all its photos; beside them the photos, and what was seen and not counted."""
     import numpy as np
 
@@ -132,7 +179,8 @@ def trap_table(detections: Detections) -> Table:
     if len(rows) > 1:
         failed = sum(photo.failed for photo in detections.photos)
         rows.append(["all", len(traps) - failed, failed, *_numbers(detections)])
-    return make_table(["trap", "photos", "failed", *detections.label_names, "other insects", "not insects"], rows)
+    columns = ["trap", "photos", "failed", *detections.label_names, "other insects", "not insects"]
+    return label_tables(columns, rows, [""] * len(rows), output().width)
 
 
 def tracks_table(tracks: Tracks) -> Table:

@@ -26,6 +26,9 @@ from agri_clip.settings import Settings
 #: Crops that are encoded together; photos with few regions share a batch.
 BATCH_CROPS = 1024
 
+#: Bytes of pixels that are held until their crops are encoded: 13 photos of 12 megapixels.
+HELD_BYTES = 500_000_000
+
 #: What looks like the card is none where so many regions that the proposer is sure of lie beside it, and not even a
 #: tenth as many on it. Of 146 real traps with a card one has so many beside it, and eight times as many on it. Where
 #: the finder took the table for the card, as a cold light makes it do, 11 to 64 lay beside and none on it.
@@ -107,7 +110,7 @@ class Detector:
     ) -> Iterator[tuple[Photo | None, Detections]]:
         """Detections of many photos, in their order; a photo that fails comes with no pixels and its reason.
 
-        Crops are encoded in batches that span photos; no more photos are held than fill one batch.
+        Crops are encoded in batches that span photos. No more photos are held than fill one batch, or `HELD_BYTES`.
 
         Parameters
         ----------
@@ -117,7 +120,7 @@ class Detector:
             Passed to `agri_clip.photo.read_photo`.
         """
         waiting: list[tuple[Photo | None, Proposal | PhotoRecord]] = []
-        pending = 0
+        pending = held = 0
         for source in photos:
             try:
                 photo = source if isinstance(source, Photo) else self._read(source, **reading)
@@ -127,9 +130,10 @@ class Detector:
             else:
                 waiting.append((photo, proposal))
                 pending += len(proposal.regions)
-            if pending >= BATCH_CROPS or not pending:
+                held += photo.pixels.nbytes
+            if pending >= BATCH_CROPS or held >= HELD_BYTES or not pending:
                 yield from self._finish(waiting, prompts)
-                waiting, pending = [], 0
+                waiting, pending, held = [], 0, 0
         yield from self._finish(waiting, prompts)
 
     def propose(self, photo: Photo) -> Proposal:

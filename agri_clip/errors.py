@@ -45,6 +45,21 @@ class DataError(AgriClipError):
     """Labels, annotations or an output place that cannot be used; names the file and field."""
 
 
+class WriteError(DataError):
+    """A place that cannot be written.
+
+    Parameters
+    ----------
+    place : Path or str
+    reason : str
+        As the system says it.
+    """
+
+    def __init__(self, place: Path | str, reason: str) -> None:
+        super().__init__(f"{place}: cannot be written: {reason}; give a place that is writable and has room")
+        self.place, self.reason = Path(place), reason
+
+
 class EngineError(AgriClipError):
     """An engine of a batch that is missing, cannot work or stands still. What was finished before is safe."""
 

@@ -11,7 +11,7 @@ from agri_clip.detections import Detections
 from agri_clip.detector import Detector, propose_on_card
 from agri_clip.errors import DataError, PhotoError
 from agri_clip.evaluation import evaluate
-from agri_clip.exports.coco import Annotations
+from agri_clip.exports.coco import Annotations, with_sizes
 from agri_clip.labelling import program_version
 from agri_clip.photo import read_photo
 from agri_clip.prompts import PromptSet
@@ -68,6 +68,7 @@ def measure_detections(
     paths = photo_paths(truth, images)
     stream = progress(detector.stream(paths, prompts, **(reading or {})), len(paths), "photos")
     result = Detections.concat([detections for _, detections in stream])
+    truth = with_sizes(truth, {photo.name: (photo.width, photo.height) for photo in result.photos if not photo.failed})
     return evaluate(result, truth, threshold=threshold, ignore_unmatched=ignore_unmatched)
 
 
@@ -84,6 +85,7 @@ def measure_proposals(
 ) -> dict[str, Any]:
     """Measure step 1 alone, on the card where one is found; otherwise as `measure_detections`."""
     found: dict[str, Regions] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     failures: dict[str, str] = {}
     made = get_proposer(proposer, device=device)
     paths = photo_paths(truth, images)
@@ -93,11 +95,12 @@ def measure_proposals(
         except PhotoError as error:
             failures[str(path)] = error.reason
             continue
+        sizes[str(path)] = photo.width, photo.height
         found[str(path)] = propose_on_card(made, photo, find_card(photo) if card else None)
     made_by = {"program": f"agri_clip {program_version()}", "proposer": f"{made.name} {made.version}", "card": card}
     return evaluate(
         found,
-        truth,
+        with_sizes(truth, sizes),
         threshold=threshold,
         ignore_unmatched=ignore_unmatched,
         failures=failures,

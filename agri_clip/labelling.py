@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,12 @@ from agri_clip.thresholds import ProposedBy, threshold_for
 #: Pixels from the place of one photo to that of the next while regions of many are merged at once: more than any photo
 #: has, and a power of two, so that no digit of a box is lost.
 PHOTO_STEP = 2.0**20
+
+#: Prompt sets whose vectors a labeller remembers: a service that runs for weeks is asked many.
+MOST_SETS = 32
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 #: Regions scored at once: few enough for what is worked out of them to stay in the processor's cache.
 BLOCK = 4096
@@ -235,10 +241,8 @@ class Labeller:
 
     def embed(self, prompts: PromptSet) -> LabelVectors:
         """The vectors of a prompt set, kept for the next photo."""
-        key = prompts, self.settings.force
-        if key not in self._embedded:
-            self._embedded[key] = embed_prompts(self.encoder, prompts, force=self.settings.force)
-        return self._embedded[key]
+        key, force = (prompts, self.settings.force), self.settings.force
+        return _remembered(self._embedded, key, lambda: embed_prompts(self.encoder, prompts, force=force))
 
     def provenance(self, prompts: PromptSet) -> dict[str, Any]:
         """What a result says of its making.
@@ -247,9 +251,7 @@ class Labeller:
         encoder never learnt their words, only where there are such; `calibrated` only where the scores of all labels
         are; `pests`, label to catalogue id, only for labels to which the prompt set gives a pest that they do not name.
         """
-        if prompts not in self._provenance:
-            self._provenance[prompts] = self._make_provenance(prompts)
-        return dict(self._provenance[prompts])
+        return dict(_remembered(self._provenance, prompts, lambda: self._make_provenance(prompts)))
 
     def _make_provenance(self, prompts: PromptSet) -> dict[str, Any]:
         embedded, settings = self.embed(prompts), self.settings
@@ -314,6 +316,16 @@ class Labeller:
             kept[rivals[nms(apart, order[rivals], threshold, metric)]] = True
         ranked = best_first(boxes, order, owner)
         return ranked[kept[ranked]]
+
+
+def _remembered(memory: dict[Key, Value], key: Key, make: Callable[[], Value]) -> Value:
+    """What is remembered under a key, made where it is not; beyond `MOST_SETS` the oldest is forgotten."""
+    value = memory.get(key)
+    if value is None:
+        value = memory[key] = make()
+        for old in list(memory)[:-MOST_SETS]:
+            memory.pop(old, None)
+    return value
 
 
 @lru_cache(maxsize=1)

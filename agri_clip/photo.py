@@ -9,7 +9,6 @@ import os
 import re
 import stat
 import unicodedata
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -24,14 +23,13 @@ from PIL import BmpImagePlugin, Image, JpegImagePlugin, PngImagePlugin, TiffImag
 from agri_clip import photo_pixels, photo_tags
 from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo_formats import OTHER_PICTURE_EXTENSIONS, PHOTO_EXTENSIONS, foreign_kind, format_of, promised_size
-from agri_clip.photo_metadata import DAMAGED, Metadata, read_metadata
+from agri_clip.photo_metadata import DAMAGED, Metadata, is_plausible, read_metadata
 
 # The largest phone sensors give 200 megapixels; decoding as many takes about 1.5 GB.
 MAX_PIXELS = 250_000_000
+# Of 16-bit colours the upper 8 bits are below this where the values use 14 bits or fewer.
+DARK_WITHOUT_LOWER_BITS = 64
 _COPY_AGAIN = "copy it again from the camera"
-
-# Pillow warns on the terminal of what is said here in notes and errors, with the photo's name.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.\w+ImagePlugin")
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,7 @@ def read_photo(
     read_codes: bool = True,
     mm_per_pixel: float | None = None,
     max_pixels: int = MAX_PIXELS,
+    too_large: str | None = None,
 ) -> Photo:
     """Read one photo.
 
@@ -109,6 +108,8 @@ def read_photo(
         Scale, where it is known.
     max_pixels : int
         A file whose header promises more is refused before anything is decoded.
+    too_large : str, optional
+        What is said of such a file, for readers who cannot raise the limit.
 
     Returns
     -------
@@ -130,13 +131,14 @@ def read_photo(
     file_name = name or path
     named = photo_tags.read_name(file_name, name_pattern) if file_name else photo_tags.Tag()
     try:
-        pixels, metadata, notes = _read_pixels(source, exif_orientation, max_pixels)
+        pixels, metadata, notes = _read_pixels(source, exif_orientation, _Limit(max_pixels, too_large))
     except _UnreadableError as error:
         raise _photo_error(shown, path, str(error), named) from error.__cause__
     except MemoryError:
         reason = "not enough memory for it: close other programs or make it smaller"
         raise _photo_error(shown, path, reason, named) from None
     coded = photo_tags.read_codes(pixels) if read_codes else photo_tags.Tag()
+    notes += photo_pixels.exposure_notes(pixels)
     taken, conflicts = _capture_time(metadata.taken, coded.taken, named.taken)
     by_name = bool(named.trap) and (coded.marker or not coded.trap)
     if coded.trap and named.trap and coded.trap != named.trap:
@@ -179,7 +181,7 @@ def find_photos(sources: Path | str | Sequence[Path | str]) -> list[Path]:
 
 
 def capture_time(path: Path | str, name_pattern: str | None = None) -> datetime | None:
-    """When a photo was taken, by its EXIF, else by its name; its pixels are not decoded, so codes on it do not count.
+    """When a photo was taken, by its EXIF or its name; its pixels are not decoded, so codes on it do not count.
 
     None where neither says it, or the file cannot be read.
 
@@ -192,7 +194,7 @@ def capture_time(path: Path | str, name_pattern: str | None = None) -> datetime 
     named = photo_tags.read_name(path, name_pattern).taken
     try:
         with _open_file(path) as file, _open_image(file) as image:
-            return read_metadata(image).taken or named
+            return _capture_time(read_metadata(image).taken, None, named)[0]
     except _UnreadableError:
         return named
 
@@ -219,11 +221,28 @@ def _photo_error(shown: str, path: Path | None, reason: str, named: photo_tags.T
     return error
 
 
-def _read_pixels(source: Any, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
+@dataclass(frozen=True)
+class _Limit:
+    """Most pixels of a photo, and what is said of one with more."""
+
+    pixels: int
+    said: str | None = None
+
+    def check(self, width: int, height: int) -> None:
+        """Refuse a size above the limit."""
+        if width * height > self.pixels:
+            raise _UnreadableError(
+                self.said
+                or f"has {width} x {height} pixels, more than the limit of {self.pixels / 1e6:g} megapixels; "
+                "if it is a real photo, raise the limit with --max-megapixels (max_pixels in Python)"
+            )
+
+
+def _read_pixels(source: Any, exif_orientation: bool, limit: _Limit) -> tuple[np.ndarray, Metadata, list[str]]:
     if isinstance(source, np.ndarray):
         return _checked_array(source), Metadata(), []
     if isinstance(source, Image.Image):
-        return _decode(source, exif_orientation, max_pixels)
+        return _decode(source, None, exif_orientation, limit)
     opened: AbstractContextManager[IO[bytes]]
     if isinstance(source, bytes):
         opened = nullcontext(io.BytesIO(source))
@@ -236,7 +255,7 @@ def _read_pixels(source: Any, exif_orientation: bool, max_pixels: int) -> tuple[
     with opened as file:
         image = _open_image(file)
         try:
-            return _decode(image, exif_orientation, max_pixels)
+            return _decode(image, file, exif_orientation, limit)
         finally:
             image.close()
 
@@ -288,19 +307,18 @@ def _open_image(file: IO[bytes]) -> Image.Image:
     return image
 
 
-def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tuple[np.ndarray, Metadata, list[str]]:
+def _decode(
+    image: Image.Image, file: IO[bytes] | None, exif_orientation: bool, limit: _Limit
+) -> tuple[np.ndarray, Metadata, list[str]]:
     width, height = image.size
     if width < 1 or height < 1:
         raise _UnreadableError(f"has no pixels ({width} x {height}); {_COPY_AGAIN}")
-    if width * height > max_pixels:
-        raise _UnreadableError(
-            f"has {width} x {height} pixels, more than the limit of {max_pixels / 1e6:g} megapixels; "
-            "if it is a real photo, raise the limit with --max-megapixels (max_pixels in Python)"
-        )
+    limit.check(width, height)
     is_tiff = isinstance(image, TiffImagePlugin.TiffImageFile)
     try:
         # A TIFF's EXIF is gone once it is decoded; a PNG's may only be known then.
         metadata = read_metadata(image) if is_tiff else None
+        deep = file is not None and photo_pixels.has_sixteen_bit_colours(image)
         image.load()
         metadata = metadata or read_metadata(image)
         notes = _notes_on_frames(image)
@@ -311,6 +329,14 @@ def _decode(image: Image.Image, exif_orientation: bool, max_pixels: int) -> tupl
         orientation = 1 if exif_orientation else photo_pixels.undo(metadata.orientation)
     try:
         pixels, pixel_notes = photo_pixels.upright_pixels(image, orientation)
+        if deep and file is not None and pixels.max() < DARK_WITHOUT_LOWER_BITS:
+            file.seek(0)
+            stretched = photo_pixels.stretched_colours(file.read(), image)
+            if stretched is not None:
+                # OpenCV, unlike Pillow, leaves a TIFF as it is stored.
+                turn = metadata.orientation if exif_orientation else 1
+                pixels, pixel_notes = photo_pixels.upright_pixels(stretched[0], turn)
+                pixel_notes += stretched[1]
     except ValueError as error:
         raise _UnreadableError(str(error)) from error
     if isinstance(image, JpegImagePlugin.JpegImageFile):
@@ -374,11 +400,17 @@ def _damage(what: str, error: BaseException) -> str:
 def _capture_time(
     exif: datetime | None, coded: datetime | None, named: datetime | None
 ) -> tuple[datetime | None, list[str]]:
-    """The camera's time goes before the day on the card, and that before the day in the name."""
+    """The camera's time goes before the day on the card, and that before the day in the name.
+
+    A camera's clock that cannot be right, or was reset to the first of January of an earlier year, comes last.
+    """
     notes = []
-    claims = [(coded, "code"), (named, "name")]
-    known = [(exif, "camera"), *claims] if exif else claims
-    said = [(moment, origin) for moment, origin in known if moment is not None]
+    claims = [(moment, origin) for moment, origin in ((coded, "code"), (named, "name")) if moment is not None]
+    said = [(exif, "camera"), *claims] if exif is not None else claims
+    if exif is not None and not is_plausible(exif):
+        notes.append(f"its camera says {exif:%Y-%m-%d}, which cannot be right: set the camera's clock")
+    if exif is not None and claims and _is_reset(exif, claims[0][0]):
+        said = [*claims, (exif, "camera")]
     for moment, origin in said[1:]:
         if moment.date() != said[0][0].date():
             notes.append(
@@ -386,6 +418,14 @@ def _capture_time(
                 f"the {said[0][1]}'s day was used"
             )
     return (said[0][0] if said else None), notes
+
+
+def _is_reset(exif: datetime, told: datetime) -> bool:
+    """Whether the camera's clock is less to be believed than the day that a code or name tells."""
+    if not is_plausible(told):
+        return False
+    new_year = (exif.month, exif.day) == (1, 1) and exif.year < told.year
+    return not is_plausible(exif) or new_year
 
 
 def _is_folder(path: Path) -> bool:

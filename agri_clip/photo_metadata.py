@@ -26,6 +26,11 @@ DAMAGED = (
     struct.error,
 )
 
+#: Clocks that say an earlier year were never set: digital cameras of then took no photos of traps.
+FIRST_YEAR = 2001
+#: The clock of this machine may be wrong too, so that a year or two ahead are believed.
+YEARS_AHEAD = 2
+
 _DAMAGED_NOTE = "its EXIF data is damaged and was not used"
 
 
@@ -102,6 +107,11 @@ def parse_exif_time(value: Any) -> datetime | None:
         return datetime(*(int(part) for part in match.groups()))  # type: ignore[arg-type]
     except ValueError:
         return None
+
+
+def is_plausible(moment: datetime) -> bool:
+    """Whether a camera's clock can be right: one that was never set says 1970 or 2000, or a year far ahead."""
+    return FIRST_YEAR <= moment.year <= datetime.now().year + YEARS_AHEAD
 
 
 def camera_name(make: Any, model: Any) -> str | None:

@@ -7,8 +7,10 @@ colour conversion, transparency or rotation.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -17,6 +19,10 @@ FLAT_SHARE = 0.03  # of the rows; one row of 16-pixel blocks in a 500-pixel phot
 _INVERSE_ORIENTATION = {6: 8, 8: 6}
 _SIXTEEN_BIT = ("I;16", "I;16L", "I;16B", "I;16N")
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
+_HIGHEST_VALUE = (281, 341, 50717)  # MaxSampleValue, SMaxSampleValue, WhiteLevel
+#: Of 255: a photo is told to be nearly black or white where 99 of 100 pixels are below or above.
+NEARLY_BLACK, NEARLY_WHITE = 32, 248
+EXPOSURE_SAMPLE = 100_000  # pixels looked at
 
 Convert = Callable[[Image.Image], Image.Image]
 
@@ -136,7 +142,10 @@ def _eight_bit(image: Image.Image, notes: list[str]) -> Convert:
     tags = getattr(image, "tag_v2", {})
     if mode in _SIXTEEN_BIT:
         bits = tags.get(_BITS_PER_SAMPLE, (16,))[0]
-        return _shift_to_eight_bit(bits - 8 if 8 < bits <= 16 else 8, inverted=tags.get(_PHOTOMETRIC) == 0)
+        if not 8 < bits < 16:
+            bits = _bits_in_use(max(int(np.asarray(strip).max()) for _, strip in _strips(image)), tags)
+            notes += _stretch_note(bits)
+        return _shift_to_eight_bit(bits - 8, inverted=tags.get(_PHOTOMETRIC) == 0)
     if mode in ("I", "F"):
         scale = _scale_of(image, notes)
         return lambda strip: Image.fromarray((np.asarray(strip, np.float32) * scale + 0.5).astype(np.uint8))
@@ -150,6 +159,74 @@ def _eight_bit(image: Image.Image, notes: list[str]) -> Convert:
     return lambda strip: strip.convert("RGB")
 
 
+def has_sixteen_bit_colours(image: Image.Image) -> bool:
+    """Whether a file that is not decoded yet keeps 16 bits of each colour, of which Pillow gives the upper 8."""
+    bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, ())
+    raw_modes = [tile[3] for tile in getattr(image, "tile", ()) if len(tile) > 3]
+    return (len(bits) >= 3 and set(bits) == {16}) or any(isinstance(m, str) and ";16" in m for m in raw_modes)
+
+
+def stretched_colours(content: bytes, image: Image.Image) -> tuple[Image.Image, list[str]] | None:
+    """A colour picture of 16 bits whose values use fewer, decoded anew with these bits; None where they use all.
+
+    Parameters
+    ----------
+    content : bytes
+        Of the file.
+    image : PIL.Image.Image
+        The same, decoded by Pillow: for its tags and its colour profile.
+
+    Returns
+    -------
+    image : PIL.Image.Image
+        RGB or RGBA.
+    notes : list of str
+    """
+    deep = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if deep is None or deep.dtype != np.uint16 or deep.ndim != 3 or deep.shape[2] not in (3, 4):
+        return None
+    bits = _bits_in_use(int(deep[..., :3].max()), getattr(image, "tag_v2", {}))
+    if bits == 16:
+        return None
+    colours = (deep[..., 2::-1] >> (bits - 8)).astype(np.uint8)
+    if deep.shape[2] == 4:
+        colours = np.dstack([colours, (deep[..., 3] >> 8).astype(np.uint8)])
+    made = Image.fromarray(np.ascontiguousarray(colours))
+    if profile := image.info.get("icc_profile"):
+        made.info["icc_profile"] = profile
+    return made, _stretch_note(bits)
+
+
+def exposure_notes(pixels: np.ndarray) -> list[str]:
+    """A note where a photo is nearly black or nearly white, so that nothing found in it means nothing.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (h, w, 3), uint8
+    """
+    step = max(1, int((pixels.shape[0] * pixels.shape[1] / EXPOSURE_SAMPLE) ** 0.5))
+    sample = pixels[::step, ::step]
+    if np.percentile(sample.max(axis=2), 99) < NEARLY_BLACK:
+        return ["it is nearly black: hardly an insect can be found on it; check the light and the camera"]
+    if np.percentile(sample.min(axis=2), 1) > NEARLY_WHITE:
+        return ["it is nearly white: hardly an insect can be found on it; check the light and the camera"]
+    return []
+
+
+def _bits_in_use(highest: int, tags: Mapping[int, Any]) -> int:
+    """How many bits of 16 hold a picture's values: as the file's own tags say, else by the highest value."""
+    for tag in _HIGHEST_VALUE:
+        stated = tags.get(tag)
+        top = max(stated) if isinstance(stated, tuple) else stated
+        if isinstance(top, int | float) and max(highest, 255) <= top <= 65535:
+            return int(top).bit_length()
+    return next(bits for bits in (8, 10, 12, 14, 16) if highest < 1 << bits)
+
+
+def _stretch_note(bits: int) -> list[str]:
+    return [f"its 16-bit values use {bits} bits only, and were brightened to the full range"] if bits < 16 else []
+
+
 def _shift_to_eight_bit(shift: int, *, inverted: bool) -> Convert:
     """The upper eight bits of unsigned integers; `inverted` where zero means white."""
 
@@ -161,12 +238,13 @@ def _shift_to_eight_bit(shift: int, *, inverted: bool) -> Convert:
 
 
 def _scale_of(image: Image.Image, notes: list[str]) -> float:
-    """The factor that takes a 32-bit image to 0 to 255, told from its range: 0 to 1, 0 to 255 or 0 to 65535."""
+    """The factor that takes a 32-bit image to 0 to 255, told from its range: 0 to 1, or the values of 8 to 16 bits."""
     low, high = np.inf, -np.inf
     for _, strip in _strips(image):
         values = np.asarray(strip)
         low, high = np.minimum(low, values.min()), np.maximum(high, values.max())  # both keep NaN
-    ends = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+    ends = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+    ends = (1.0, *ends) if image.mode == "F" else ends
     if np.isnan(low) or low < 0 or high > ends[-1]:
         raise ValueError(
             f"its 32-bit values run from {low:g} to {high:g}, so what is black and white cannot be told; "

@@ -31,15 +31,26 @@ MARKER_DICTIONARIES = (
 _TRAP_KEYS = ("trap", "trap_id", "trapid", "trap-id")
 _DATE_KEYS = ("date", "day")
 _DATE = r"(?:19|20)\d{2}(?P<dash>[-_.]?)\d{2}(?P=dash)\d{2}"
-_TIME = r"\d{2}(?P<colon>[-_.:]?)\d{2}(?P=colon)\d{2}(?:\d{3})?"
-_MOMENT = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?:[-_T ]?(?P<time>{_TIME}))?(?!\d)")
+_FRACTION = r"(?:[.,]?\d{3,9})?"
+_TIME = rf"\d{{2}}(?P<colon>[-_.:]?)\d{{2}}(?P=colon)\d{{2}}{_FRACTION}"
+# After the T of ISO 8601 the seconds may be missing: 20260518T1530 is half past three, not trap T1530.
+_ISO_TIME = rf"\d{{2}}(?P<point>[-_.:]?)\d{{2}}(?:(?P=point)\d{{2}}{_FRACTION})?"
+_MOMENT = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?:[Tt](?P<iso>{_ISO_TIME})|[-_ ]?(?P<time>{_TIME}))?(?!\d)")
 _DAY_ONLY = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?!\d)")
-_TRAP_WORD = re.compile(r"(?<![^\W_])trap[-_ ]?(?P<trap>[A-Za-z]{0,3}-?\d{1,4})(?![^\W_])", re.IGNORECASE)
+# What a camera calls a picture, and a year with its month, are no trap.
+_NO_TRAP = r"(?!(?:IMG|DSC|PXL|MVI|VID|DJI|SAM|PIC)-?\d|(?:19|20)\d{2}[-_. ]\d{1,2}(?!\d))"
+_TRAP_WORD = re.compile(
+    rf"(?<![^\W_])trap[-_ ]?{_NO_TRAP}(?P<trap>[A-Za-z]{{0,3}}-?\d{{1,4}})(?![^\W_])", re.IGNORECASE
+)
 _TRAP_LETTER = re.compile(r"(?<![^\W_])(?P<trap>T[-_ ]?\d{1,4})(?![^\W_])")
 _PLAIN_ID = re.compile(r"(?=.*[^\W\d_]|\d{1,6}$)[^\W_][\w /#-]{0,31}")
 _FIELDS = {
     "trap": r"(?P<trap>[^/]+?)",
-    "date": r"(?P<date>\d{4}[-_.]?\d{2}[-_.]?\d{2}(?:[-_T ]?\d{2}[-_.:]?\d{2}[-_.:]?\d{2})?)",
+    "date": (
+        r"(?P<date>\d{4}[-_.]?\d{2}[-_.]?\d{2}"
+        rf"(?:T\d{{2}}[-_.:]?\d{{2}}(?:[-_.:]?\d{{2}}{_FRACTION})?"
+        rf"|[-_ ]?\d{{2}}[-_.:]?\d{{2}}[-_.:]?\d{{2}}{_FRACTION})?)"
+    ),
     "day": r"(?P<day>\d{1,2})",
     "month": r"(?P<month>\d{1,2})",
     "year": r"(?P<year>\d{4})",
@@ -73,7 +84,8 @@ def parse_date(text: str) -> datetime | None:
     Parameters
     ----------
     text : str
-        Such as `2026-05-04`, `20260504_153000` or `2026.05.04 15.30.00`, with other text around it or not.
+        Such as `2026-05-04`, `20260504_153000`, `20260504T1530` or `2026.05.04 15.30.00`, with other text around it
+        or not.
 
     Returns
     -------
@@ -238,9 +250,10 @@ def _find_date(text: str) -> tuple[datetime, int, int] | None:
     for expression in (_MOMENT, _DAY_ONLY):
         for match in expression.finditer(text):
             digits = re.sub(r"\D", "", match["date"])
-            clock = re.sub(r"\D", "", match.groupdict().get("time") or "")[:6]
+            named = match.groupdict()
+            clock = re.sub(r"\D", "", named.get("iso") or named.get("time") or "")[:6].ljust(6, "0")
             try:
-                moment = datetime.strptime(digits + (clock or "000000"), "%Y%m%d%H%M%S")
+                moment = datetime.strptime(digits + clock, "%Y%m%d%H%M%S")
             except ValueError:
                 continue
             return moment, match.start(), match.end()

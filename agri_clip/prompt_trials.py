@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from pydantic import ValidationError
 from scipy.special import softmax
 
 from agri_clip.detections import STATUSES, Detections
 from agri_clip.encoders import Encoder
+from agri_clip.errors import PromptError
 from agri_clip.label_vectors import LabelVectors, embed_prompts
 from agri_clip.prompts import PromptSet, Target
+from agri_clip.prompts._files import spoken_faults
 
 
 def region_winners(detections: Detections, top: int) -> tuple[list[str], list[list[object]]]:
@@ -75,9 +78,17 @@ def rank_phrasings(encoder: Encoder, vector: np.ndarray, phrasings: Sequence[str
     -------
     list of (str, float, float)
         Best first: phrasing, cosine, and its share (a softmax over the phrasings with the encoder's own scale).
+
+    Raises
+    ------
+    PromptError
+        A phrasing cannot be used, or is there twice.
     """
-    targets = tuple(Target(name=text, phrasings=(text,)) for text in phrasings)
-    vectors = embed_prompts(encoder, PromptSet(targets=targets)).vectors[: len(targets)]
+    try:
+        prompts = PromptSet(targets=tuple(Target(name=text, phrasings=(text,)) for text in phrasings))
+    except ValidationError as error:
+        raise PromptError(spoken_faults(error)) from error
+    vectors = embed_prompts(encoder, prompts).vectors[: len(prompts.targets)]
     cosines = vectors @ vector
     shares = softmax(encoder.logit_scale * cosines)
     order = np.argsort(-cosines, kind="stable")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,8 +19,10 @@ from agri_clip.counts import (
     count_table,
     flag_actions,
 )
+from agri_clip.counts.exposure import card_notes, clock_notes
 from agri_clip.counts.new_only import find_new
 from agri_clip.detections import FOUND
+from agri_clip.errors import AgriClipWarning
 from agri_clip.exports.report import Example, write_html_report
 from agri_clip.exports.report.charts import Trend, trend
 from agri_clip.exports.report.season import Season as ReportSeason
@@ -63,7 +66,16 @@ def count_season(
     ------
     AgriClipError
         A key is not known, or no threshold is for this crop.
+
+    Warns
+    -----
+    AgriClipWarning
+        Cards are of traps without photos, or photos of traps without cards; or photos are of days that cannot be
+        right.
     """
+    photos = answer.detections.photos
+    for note in (*card_notes(periods, photos), *clock_notes(photos)):
+        warnings.warn(note, AgriClipWarning, stacklevel=2)
     new = find_new(answer.detections, season.read_photo, periods).new if new_only else None
     calibrated = answer.detections.provenance.get("calibrated") is True
     table = count_table(answer.detections, by, new=new, periods=periods, calibrated=calibrated)

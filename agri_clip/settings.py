@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from agri_clip.encoders.crops import CONTEXT
@@ -41,6 +42,11 @@ class Settings:
         Where a photo has no scale, let the lengths of its insects against each other be evidence.
     force : bool
         Count prompts whose deciding words the encoder never learnt; without it they count nothing.
+
+    Raises
+    ------
+    AgriClipError
+        A setting is out of range.
     """
 
     context: float = CONTEXT
@@ -62,3 +68,12 @@ class Settings:
             raise AgriClipError("a precision sets the threshold; give one of the two, --precision or --threshold")
         if self.precision is not None and not 0 < self.precision <= 1:
             raise AgriClipError(f"precision is {self.precision:g}; it must be above 0 and at most 1, such as 0.8")
+        shares = {"threshold": self.threshold, "merge_iou": self.merge_iou, "merge_ios": self.merge_ios}
+        for name, share in shares.items():
+            if share is not None and not 0 <= share <= 1:
+                raise AgriClipError(f"{name} is {share:g}; it must be from 0 to 1")
+        short, long = self.card_size_mm or (None, None)
+        lengths = {"context": self.context, "mm_per_pixel": self.mm_per_pixel}
+        for name, length in [*lengths.items(), ("card_size_mm", short), ("card_size_mm", long)]:
+            if length is not None and not (math.isfinite(length) and length > 0):
+                raise AgriClipError(f"{name} is {length:g}; give a finite number above 0")

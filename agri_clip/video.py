@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,15 +25,8 @@ if TYPE_CHECKING:
     from agri_clip.detector import Detector
     from agri_clip.prompts import PromptSet
 
-# The decoder's own words on the terminal would stand beside ours, without the file's name. OpenCV reads this once, when
-# it first opens a film.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
 #: Seconds between the frames of a film where nothing else is asked for.
 EVERY = 1.0
-
-#: Frames whose crops are encoded together, and so the most that are held: a film has more frames than memory.
-FRAMES_TOGETHER = 8
 
 #: A film that ends earlier than this part of the length that its header promises is cut short; of a short one, a frame
 #: may be missing. Headers are not exact.
@@ -192,7 +184,7 @@ def frame_paths(
 def detect_frames(
     detector: Detector, frames: Iterable[Photo | Path], prompts: PromptSet | str, **reading: Any
 ) -> Iterator[tuple[Photo | None, Detections]]:
-    """Detections frame by frame, as `Detector.stream` gives them, with `FRAMES_TOGETHER` frames in memory at most.
+    """Detections frame by frame, as `Detector.stream` gives them.
 
     A film that breaks off is one last frame with its reason.
 
@@ -208,9 +200,7 @@ def detect_frames(
     from agri_clip.detector import as_prompt_set
 
     broken: list[PhotoRecord] = []
-    unbroken = _until_broken(frames, broken)
-    for frame in unbroken:
-        yield from detector.stream(chain([frame], islice(unbroken, FRAMES_TOGETHER - 1)), prompts, **reading)
+    yield from detector.stream(_until_broken(frames, broken), prompts, **reading)
     if broken:
         yield None, detector.labeller.nothing(broken, as_prompt_set(prompts))
 
@@ -236,6 +226,9 @@ def _checked_steps(every: float | None, step: int | None) -> tuple[float | None,
 def _opened(path: Path) -> Iterator[tuple[cv2.VideoCapture, Film]]:
     """A film that is ready to be read, and what its header says."""
     _check_file(path)
+    # The decoder's own words on the terminal would stand beside ours, without the file's name. OpenCV reads this once,
+    # when it first opens a film.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from agri_clip.ahead import map_ahead
+from agri_clip.ahead import Ahead, map_ahead
 
 
 def test_results_come_in_order_whichever_is_done_first() -> None:
@@ -62,3 +62,22 @@ def test_whoever_stops_taking_results_leaves_no_thread_behind() -> None:
     assert next(results) == "0"
     results.close()
     assert threading.active_count() == before
+
+
+def test_after_an_error_the_next_call_ends_too() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("broken")
+
+    ahead, ended = Ahead(items(), 2), threading.Event()
+    assert next(ahead) == 1
+    with pytest.raises(ValueError, match="broken"):
+        next(ahead)
+
+    def ask_on() -> None:
+        assert next(ahead, "end") == next(ahead, "end") == "end"
+        ended.set()
+
+    threading.Thread(target=ask_on, daemon=True).start()
+    assert ended.wait(10)
+    ahead.close()

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer
 
 from agri_clip import cli
-from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND, Format
+from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND, Format, app
 from agri_clip.encoders import BUILTIN
 from agri_clip.encoders.base import KNOWN_WORDS
 from tests.conftest import ROOT
@@ -34,6 +35,14 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def number_options(command: list[str]) -> list[str]:
+    """The options of a command that take a number with a fraction."""
+    found = typer.main.get_command(app)
+    for name in command:
+        found = found.commands[name]
+    return [option.opts[0] for option in found.params if option.type.name in ("float", "float range")]
+
+
 @pytest.fixture
 def two_photos(tmp_path: Path) -> Path:
     folder = tmp_path / "my traps ü"
@@ -50,6 +59,7 @@ def test_detect_writes_pictures_tables_and_counts(
     assert run("detect", two_photos, "-p", "a ladybird", "-p", "a moth", "--out", out) == 0
     assert len(list((out / "annotated").glob("*.jpg"))) == 2
     table = rows(out / "detections.csv")
+    assert len(table) > 0
     assert {row["label"] for row in table} <= {"a ladybird", "a moth"}
     counts = rows(out / "counts.csv")
     assert len(counts) == 2
@@ -76,7 +86,7 @@ def test_detect_writes_every_format_that_is_asked_for(two_photos: Path, tmp_path
 
 def test_trap_and_date_come_from_the_file_name(two_photos: Path, tmp_path: Path) -> None:
     assert run("detect", two_photos, "-p", "an insect", "--out", tmp_path / "r", "--no-pictures") == 0
-    assert {(row["trap"], row["taken"][:10]) for row in rows(tmp_path / "r" / "detections.csv")} <= {
+    assert {(row["trap"], row["taken"][:10]) for row in rows(tmp_path / "r" / "detections.csv")} == {
         ("", "2026-05-04"),  # a leaf: its name gives a day and no trap
         ("T4", "2026-05-11"),
     }
@@ -224,6 +234,21 @@ def test_a_word_that_the_encoder_never_saw_is_noted_and_stands_in_the_tables(
     assert made_by["unknown_words"] == {"a lychee stink beetle": ["lychee"]}
 
 
+def test_a_set_of_many_labels_is_printed_row_by_row_with_few_notes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"qzx{chr(97 + n // 26)}{chr(97 + n % 26)} insect" for n in range(300)]
+    (tmp_path / "many.yaml").write_text("targets:\n" + "".join(f"- {name}\n" for name in names), encoding="utf-8")
+    arguments = ["detect", SAMPLES / "L1_2026-05-04.jpg", "--proposer", "contrast", "--prompts", tmp_path / "many.yaml"]
+    assert run(*arguments, "--out", tmp_path / "r", "--no-pictures") == 0
+    printed = capsys.readouterr()
+    lines = [line for line in printed.out.splitlines() if line.startswith("│")]
+    assert len([line for line in lines if "qzx" in line]) == 300
+    assert all(len(line) <= 160 for line in lines)
+    assert len(printed.err.splitlines()) < 40
+    assert "more like these" in printed.err
+
+
 def test_models_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("models") == 0
     printed = capsys.readouterr().out
@@ -236,6 +261,28 @@ def test_models_lists_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize("name", ["builtin", "contrast"])
 def test_fetching_what_ships_needs_no_network(name: str) -> None:
     assert run("models", "fetch", name) == 0
+
+
+NUMBERS = [
+    (command, option)
+    for command in (["detect"], ["batch"], ["track"], ["evaluate"], ["ask"], ["count"], ["report"], ["export"], ["app"],
+                    ["adapt"], ["calibrate"], ["prompts", "test"], ["search"], ["label"], ["render"])
+    for option in number_options(command)
+]  # fmt: skip
+
+
+def test_every_command_with_a_number_is_looked_at() -> None:
+    assert {option for _, option in NUMBERS} >= {"--mm-per-pixel", "--max-megapixels", "--threshold", "--keep-minutes"}
+    assert len(NUMBERS) > 20
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
+@pytest.mark.parametrize(("command", "option"), NUMBERS)
+def test_infinity_is_no_number(command: list[str], option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*command, f"{option}={value}") == WRONG_COMMAND
+    told = capsys.readouterr().err
+    assert option in told
+    assert "finite" in told or "range" in told
 
 
 def test_a_size_prior_needs_a_scale_and_uses_it(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import find_card
 from agri_clip.regions.merging import iou_matrix
+from agri_clip.settings import Settings
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "data" / "samples" / "L1_2026-05-04.jpg"
@@ -71,6 +73,7 @@ class CountingEncoder:
 def test_the_readme_example_gives_a_table(detector: Detector) -> None:
     table = detector(SAMPLE, PromptSet.of("a ladybird", "a black aphid")).to_pandas()
     found = table[table.status == "found"]
+    assert len(found) > 0
     assert set(found.label) <= {"a ladybird", "a black aphid"}
     assert found.score.between(0, 1).all()
     assert (found.x2 > found.x1).all()
@@ -92,6 +95,7 @@ def test_a_photo_alone_and_among_others_gives_the_same(detector: Detector) -> No
     alone = detector(SAMPLE, prompts)
     other = ROOT / "data" / "samples" / "T1_2026-05-04.jpg"
     among = [part for _, part in detector.stream([other, SAMPLE, other], prompts)][1]
+    assert len(alone) > 0
     np.testing.assert_array_equal(alone.boxes, among.boxes)
     np.testing.assert_allclose(alone.scores, among.scores, atol=1e-4)
     np.testing.assert_array_equal(alone.status, among.status)
@@ -100,6 +104,7 @@ def test_a_photo_alone_and_among_others_gives_the_same(detector: Detector) -> No
 def test_the_order_of_prompts_changes_nothing(detector: Detector) -> None:
     one = detector(SAMPLE, PromptSet.of("a ladybird", "a whitefly"))
     two = detector(SAMPLE, PromptSet.of("a whitefly", "a ladybird"))
+    assert len(one) > 0
     np.testing.assert_array_equal(one.boxes, two.boxes)
     np.testing.assert_array_equal(one.scores, two.scores)
     assert [one.label_names[i] for i in one.label_index] == [two.label_names[i] for i in two.label_index]
@@ -139,6 +144,47 @@ def test_batches_span_photos(detector: Detector) -> None:
     assert len(results) == 3
     assert len([call for call in counting.calls if call]) == 1
     assert len({part.boxes.tobytes() for part in results}) == 1
+
+
+def test_a_stream_holds_no_more_bytes_of_photos_than_it_may(
+    detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+
+    def photos() -> Iterator[Photo]:
+        for number in range(12):
+            taken.append(number)
+            yield read_photo(np.full((200, 200, 3), 220, np.uint8))
+
+    monkeypatch.setattr("agri_clip.detector.HELD_BYTES", 3 * 200 * 200 * 3)
+    stream = Detector(proposer=Corner(), encoder=detector.encoder, card=False).stream(photos(), "an insect")
+    most = 0
+    for given, _ in enumerate(stream):
+        most = max(most, len(taken) - given)
+    assert most <= 3
+    assert len(taken) == 12
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"threshold": 7},
+        {"threshold": -0.1},
+        {"threshold": float("nan")},
+        {"merge_iou": -3},
+        {"merge_ios": 1.5},
+        {"mm_per_pixel": -1},
+        {"mm_per_pixel": 0},
+        {"mm_per_pixel": float("inf")},
+        {"context": 0},
+        {"context": float("nan")},
+        {"card_size_mm": (100, float("inf"))},
+        {"card_size_mm": (0, 250)},
+    ],
+)
+def test_a_setting_out_of_range_is_refused_by_name(wrong: dict[str, object]) -> None:
+    with pytest.raises(AgriClipError, match=next(iter(wrong))):
+        Settings(**wrong)  # type: ignore[arg-type]
 
 
 def test_overlapping_regions_are_reported_once(detector: Detector) -> None:

@@ -379,3 +379,58 @@ def test_real_labels_are_perfect_against_themselves(yellow_traps: Path) -> None:
         assert report[name] == 1, name
     assert report["ap"] > 0.999
     assert report["warnings"] == report["failures"] == []
+
+
+def coco_document(boxes: list[list[float]], size: tuple[int, int] = (1000, 800)) -> dict[str, Any]:
+    return {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": size[0], "height": size[1]}],
+        "categories": [{"id": 1, "name": "insect"}],
+        "annotations": [{"image_id": 1, "category_id": 1, "bbox": box} for box in boxes],
+    }
+
+
+@pytest.mark.parametrize("names", [("whitefly", "whitefly"), ("whitefly", "Whitefly"), ("a whitefly", "Whiteflies")])
+def test_categories_of_one_name_are_one_category(names: tuple[str, str]) -> None:
+    detections = result((0, A, 0.9), (0, B, 0.8), labels=("whitefly",))
+    two = evaluate(detections, truth((0, A, 0), (0, B, 1), categories=names))
+    one = evaluate(detections, truth((0, A), (0, B), categories=names[:1]))
+    assert two["per_label"][0] == one["per_label"][0]
+    assert two["map50"] == one["map50"] == 1
+    assert any("joined" in note and repr(names[1]) in note for note in two["warnings"])
+    assert one["warnings"] == []
+
+
+def test_boxes_that_are_not_x_y_width_height_are_told() -> None:
+    as_corners = coco.parse(coco_document([[10, 10, 20, 20], [700, 500, 760, 560], [900, 20, 940, 60]]))
+    assert any(note.startswith("2 of 3 boxes reach beyond their photo") for note in as_corners.notes)
+    assert any("x, y, width, height" in note for note in as_corners.notes)
+    as_shares = coco.parse(coco_document([[0.1, 0.2, 0.05, 0.05], [0.5, 0.5, 0.1, 0.2]]))
+    assert any(note.startswith("2 of 2 boxes are smaller than a pixel") for note in as_shares.notes)
+    before = coco.parse(coco_document([[-50, 20, 40, 40]]))
+    assert any(note.startswith("1 of 1 boxes reach beyond") for note in before.notes)
+    assert coco.parse(coco_document([[0, 0, 1000.5, 800], [20, 20, 30, 30]])).notes == ()
+
+
+def test_boxes_beyond_a_photo_whose_size_only_the_photo_says_are_told() -> None:
+    read = coco.parse(coco_document([[10, 10, 20, 20], [700, 500, 760, 560]], size=(0, 0)))
+    assert read.notes == ()
+    sized = coco.with_sizes(read, {"folder/a.jpg": (1000, 800)})
+    assert sized.sizes.tolist() == [[1000, 800]]
+    assert any(note.startswith("1 of 2 boxes reach beyond") for note in sized.notes)
+
+
+def test_equal_boxes_are_told() -> None:
+    twice = coco.parse(coco_document([[10, 10, 20, 20], [50, 50, 20, 20], [10, 10, 20, 20]]))
+    assert any(note.startswith("1 of 3 boxes are equal to another box of their photo") for note in twice.notes)
+    assert len(twice) == 3
+
+
+def test_nulls_and_whole_floats_of_other_programs_are_taken() -> None:
+    document = coco_document([[10, 10, 20, 20]])
+    document["images"][0] |= {"id": 1.0, "width": None, "height": None}
+    document["categories"][0]["id"] = 1.0
+    document["annotations"][0] |= {"image_id": 1.0, "iscrowd": None}
+    read = coco.parse(document)
+    assert read.sizes.tolist() == [[0, 0]]
+    assert read.crowd.tolist() == [False]
+    assert read.category_index.tolist() == [0]

@@ -25,7 +25,7 @@ from PIL import Image, ImageCms
 from PIL.TiffImagePlugin import IFDRational
 
 from agri_clip.errors import AgriClipError, PhotoError
-from agri_clip.photo import find_photos, one_line, read_photo
+from agri_clip.photo import capture_time, find_photos, one_line, read_photo
 from agri_clip.photo_metadata import camera_name, parse_exif_time, parse_gps
 from agri_clip.photo_tags import parse_date, parse_payload, read_codes, read_name
 from tests.hostile import HostileFolder, encoded, png, tiff_of, trap_picture, write_hostile_folder
@@ -184,6 +184,42 @@ def test_what_was_laid_on_white_or_scaled_is_said() -> None:
     assert read_photo(opaque).notes == ()
     scaled = read_photo(encoded(Image.fromarray(grey_ramp(255).astype("f")), "TIFF"))
     assert scaled.notes == ("32-bit values were read as 0 (black) to 255 (white)",)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize("kind", ["grey TIFF", "grey PNG", "colour TIFF", "colour PNG", "32-bit TIFF"])
+def test_values_that_use_few_of_16_bits_are_brightened_with_a_note(bits: int, kind: str) -> None:
+    deep = grey_ramp(2**bits - 1).astype(np.uint16)
+    colours, extension = np.dstack([deep, deep[::-1], deep[:, ::-1]]), kind[-4:].strip().lower()
+    if kind.startswith("colour"):
+        content = cv2.imencode(f".{extension}", colours[..., ::-1])[1].tobytes()
+        wanted = (colours >> (bits - 8)).astype(np.uint8)
+    else:
+        grey = deep.astype("i") if kind.startswith("32") else deep
+        content = encoded(Image.fromarray(grey), extension.upper())
+        wanted = WIDE
+    photo = read_photo(content, read_codes=False)
+    assert close(photo.pixels, wanted, 1)
+    if bits > 8 or not kind.startswith("32"):
+        assert any(str(bits) in note or str(2**bits - 1) in note for note in photo.notes)
+
+
+def test_the_files_own_tag_says_how_bright_its_values_can_be() -> None:
+    dark = (SIXTEEN >> 6).astype(np.uint16)  # up to 1023 of 4095
+    photo = read_photo(tiff_of(dark.tobytes(), 16, 16, (16,), t281=(3, (4095,))), read_codes=False)
+    assert close(photo.pixels, WIDE.astype(int) // 4, 1)
+    assert any("12 bits" in note for note in photo.notes)
+
+
+@pytest.mark.parametrize(
+    ("level", "said"), [(0, "nearly black"), (20, "nearly black"), (255, "nearly white"), (128, "")]
+)
+def test_a_nearly_black_or_white_photo_is_told(level: int, said: str) -> None:
+    pixels = np.full((60, 80, 3), level, np.uint8)
+    pixels[0, 0] = 128
+    for source in (pixels, encoded(pixels, "PNG")):
+        notes = " ".join(read_photo(source, read_codes=False).notes)
+        assert (said in notes) if said else ("nearly" not in notes)
 
 
 def gamma_one_profile() -> bytes:
@@ -415,6 +451,20 @@ def test_only_real_places_become_coordinates(place: dict[int, Any], wanted: tupl
         ("20260504T153000.jpg", None, datetime(2026, 5, 4, 15, 30)),
         ("WhatsApp Image 2026-05-04 at 15.30.00.jpeg", None, datetime(2026, 5, 4)),
         ("trap_2026-05-04.jpg", None, datetime(2026, 5, 4)),
+        ("20260518T1530.jpg", None, datetime(2026, 5, 18, 15, 30)),
+        ("2026-05-18T15-45.jpg", None, datetime(2026, 5, 18, 15, 45)),
+        ("2026-05-18T15.45Z.jpg", None, datetime(2026, 5, 18, 15, 45)),
+        ("T3_20260518T153012.jpg", "T3", datetime(2026, 5, 18, 15, 30, 12)),
+        ("20260518_153000123456.jpg", None, datetime(2026, 5, 18, 15, 30)),
+        ("2026-05-18T15-45-09.123456 T7.jpg", "T7", datetime(2026, 5, 18, 15, 45, 9)),
+        ("2026-05-18T3.jpg", "T3", datetime(2026, 5, 18)),
+        ("20260518T9999.jpg", "T9999", datetime(2026, 5, 18)),  # no time of a day
+        ("trap IMG0123.jpg", None, None),
+        ("trap_DSC-0123.jpg", None, None),
+        ("Trap 2026-05.jpg", None, None),
+        ("trap-2026_05 left.jpg", None, None),
+        ("trap 2026.jpg", "2026", None),
+        ("Trap A7 2026-05.jpg", "A7", None),
         ("DSC00042.JPG", None, None),
         ("DCIM1234T5678.jpg", None, None),
         ("mousetrap12.jpg", None, None),
@@ -435,6 +485,8 @@ def test_names_give_trap_and_date_only_where_they_say_so(name: str, trap: str | 
         ("H3-R2_2026-05-04.jpg", "{trap}_{date}", "H3-R2", datetime(2026, 5, 4)),
         ("H3_R2_2026-05-04_0007.jpg", "{trap}_{date}*", "H3_R2", datetime(2026, 5, 4)),
         ("20260504-153000 north.jpg", "{date} {trap}", "north", datetime(2026, 5, 4, 15, 30)),
+        ("20260504T1530 north.jpg", "{date} {trap}", "north", datetime(2026, 5, 4, 15, 30)),
+        ("north_20260504_153000123456.jpg", "{trap}_{date}", "north", datetime(2026, 5, 4, 15, 30)),
         ("north 4.5.2026.jpg", "{trap} {day}.{month}.{year}", "north", datetime(2026, 5, 4)),
         ("Card (7).jpg", "card ({trap})", "7", None),
         ("house 2/T9/IMG_0042.jpg", "{trap}/*", "T9", None),
@@ -638,6 +690,37 @@ def test_the_cameras_clock_goes_before_the_day_in_the_name(tmp_path: Path) -> No
         (tmp_path / name).write_bytes(content)
         photo = read_photo(tmp_path / name)
         assert (photo.trap, photo.taken, photo.notes) == ("T1", datetime(2026, 5, 4, 15, 30, 1), notes)
+
+
+@pytest.mark.parametrize(
+    "clock", ["1970:01:01 00:00:12", "1980:01:01 10:00:00", "2000:05:06 10:00:00", "2099:01:02 10:00:00"]
+)
+def test_a_clock_that_cannot_be_right_gives_way_to_the_name(tmp_path: Path, clock: str) -> None:
+    content = with_exif({}, {0x9003: clock}, {})
+    (tmp_path / "T1_2026-05-11.jpg").write_bytes(content)
+    photo = read_photo(tmp_path / "T1_2026-05-11.jpg")
+    assert photo.taken == datetime(2026, 5, 11)
+    assert any("cannot be right" in note and clock[:4] in note for note in photo.notes)
+    assert any("the name's day was used" in note for note in photo.notes)
+    assert capture_time(tmp_path / "T1_2026-05-11.jpg") == datetime(2026, 5, 11)
+    (tmp_path / "T1.jpg").write_bytes(content)
+    alone = read_photo(tmp_path / "T1.jpg")
+    assert f"{alone.taken:%Y}" == clock[:4]
+    assert any("cannot be right" in note for note in alone.notes)
+
+
+def test_a_clock_reset_to_new_year_gives_way_to_a_later_year_in_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "T1_2026-05-11.jpg"
+    path.write_bytes(with_exif({}, {0x9003: "2015:01:01 00:03:00"}, {}))
+    assert read_photo(path).taken == datetime(2026, 5, 11)
+    path.write_bytes(with_exif({}, {0x9003: "2026:01:01 00:03:00"}, {}))
+    assert read_photo(path).taken == datetime(2026, 1, 1, 0, 3)
+
+
+def test_a_day_in_the_name_that_cannot_be_right_is_not_believed_either(tmp_path: Path) -> None:
+    path = tmp_path / "T1_2099-05-11.jpg"
+    path.write_bytes(with_exif({}, {0x9003: "1970:01:01 00:00:12"}, {}))
+    assert read_photo(path).taken == datetime(1970, 1, 1, 0, 0, 12)
 
 
 def test_no_code_is_seen_in_real_trap_photos_without_one(yellow_traps: Path) -> None:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
-from agri_clip.archive.store import read, run_query
+from agri_clip.archive.store import one_condition, read, run_query
 from agri_clip.cores import one_core_for_products, threads_side_by_side
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
@@ -116,13 +116,14 @@ def ask(season: Season, labeller: Labeller, prompts: PromptSet, where: str | Non
     DataError
         The condition cannot be used, or the archive is damaged.
     """
+    condition = one_condition(where)
     labeller.embed(prompts)  # once, before there are threads that would all do it
 
     def answer(part: tuple[list[dict[str, Any]], pa.Table]) -> Answer:
         return _answer(labeller, prompts, *part)
 
     with one_core_for_products():
-        yield from map_ahead(answer, season.parts(where, ASKED), threads_side_by_side())
+        yield from map_ahead(answer, season.parts(condition, ASKED), threads_side_by_side())
 
 
 def _answer(labeller: Labeller, prompts: PromptSet, rows: list[dict[str, Any]], regions: pa.Table) -> Answer:
@@ -187,8 +188,8 @@ def text_vector(encoder: Encoder, text: str, *, force: bool = False) -> np.ndarr
     embedded = embed_prompts(encoder, PromptSet.of(text), force=force)
     if embedded.unlearnt:
         raise PromptError(
-            f"nothing to search by: the encoder {encoder.name} never learnt what {text!r} means; describe what it looks "
-            "like, search by a picture (--image), or add --force"
+            f"nothing to search by: the encoder {encoder.name} never learnt what {text!r} means; "
+            "describe what it looks like, search by a picture (--image), or add --force"
         )
     vector: np.ndarray = embedded.vectors[0]
     return vector
@@ -227,6 +228,7 @@ def search(
     DataError
         The condition cannot be used, or the archive is damaged.
     """
+    where = one_condition(where)
     table = season.archive.table(season.regions_name)
     query = table.search(np.asarray(vector, np.float32), vector_column_name="vector").distance_type("cosine")
     query = query.bypass_vector_index() if exact else query.nprobes(NPROBES).refine_factor(REFINE)
@@ -295,11 +297,9 @@ def label_regions(
         `name_k` and `share_k`, the probability among all names of the catalogue.
     """
     prompts = catalogue_prompts()
-    best = Answer.concat([])
-    for answer in ask(season, labeller, PromptSet.of("an insect"), where):
-        joined = answer if not len(best.detections.photos) else Answer.concat([best, answer])
-        order = np.argsort(-joined.detections.insect, kind="stable")[:top]
-        best = joined[order]
+    # The best of each part, joined once: a join for each part would copy the photos of all parts before it.
+    asked = ask(season, labeller, PromptSet.of("an insect"), where)
+    best = _surest(Answer.concat([_surest(answer, top) for answer in asked]), top)
     shares = _shares(season, labeller, prompts, best)
     ranked = np.argsort(-shares, axis=1, kind="stable")[:, :names]
     table = best.detections.to_pandas()[["photo", "trap", "taken", "insect", "x1", "y1", "x2", "y2", "length_mm"]]
@@ -307,6 +307,11 @@ def label_regions(
         table[f"name_{place + 1}"] = [prompts.labels[i] for i in ranked[:, place]]
         table[f"share_{place + 1}"] = np.take_along_axis(shares, ranked[:, place, None], axis=1)[:, 0]
     return table
+
+
+def _surest(answer: Answer, top: int) -> Answer:
+    """The rows that are most certainly insects, best first."""
+    return answer[np.argsort(-answer.detections.insect, kind="stable")[:top]]
 
 
 def _shares(season: Season, labeller: Labeller, prompts: PromptSet, answer: Answer) -> np.ndarray:

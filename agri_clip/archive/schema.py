@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,7 +100,7 @@ class SourceFile:
     Attributes
     ----------
     path : str
-        Absolute.
+        Absolute, as `stored_path` writes it; `path_on_disk` opens it.
     name : str
         How results call it.
     content : str
@@ -112,6 +114,19 @@ class SourceFile:
     content: str
     bytes: int
     modified_ns: int
+
+
+def stored_path(path: Path | str) -> str:
+    """An absolute path as text that a table can hold; bytes of a name that are not UTF-8 are escaped as ``\\udce4``."""
+    return str(Path(path).absolute()).encode("utf-8", errors="backslashreplace").decode("utf-8")
+
+
+def path_on_disk(stored: str) -> Path:
+    """The path that `stored_path` wrote."""
+    path = Path(stored)
+    if path.exists():
+        return path
+    return Path(re.sub(r"\\udc([89a-f][0-9a-f])", lambda byte: chr(0xDC00 + int(byte[1], 16)), stored))
 
 
 def photo_row(

@@ -21,14 +21,22 @@ import numpy as np
 import pyarrow as pa
 
 from agri_clip.archive.parts import PART, read_parts
-from agri_clip.archive.schema import PHOTOS, RUNS, SourceFile, photo_row, region_rows, regions_schema
+from agri_clip.archive.schema import (
+    PHOTOS,
+    RUNS,
+    SourceFile,
+    path_on_disk,
+    photo_row,
+    region_rows,
+    regions_schema,
+)
 from agri_clip.archive.store import Archive, explained, read
 from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.errors import DataError
 from agri_clip.labelling import program_version
-from agri_clip.photo import Photo, read_photo
+from agri_clip.photo import Photo, natural_order, read_photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
 from agri_clip.settings import Settings
@@ -36,6 +44,9 @@ from agri_clip.thresholds import ProposedBy
 
 #: Settings that change which regions there are and what their vectors look like; the others belong to a question.
 LASTING = ("context", "views", "card", "card_size_mm", "mm_per_pixel")
+
+#: Options of reading that change what is said of a photo, and no pixel.
+ONLY_WORDS = frozenset(["too_large"])
 
 #: How long a version of a table is kept for those who read while a batch is writing.
 KEPT = timedelta(hours=1)
@@ -229,7 +240,8 @@ class Season:
                 lock.acquire()
         except DataError as error:
             if isinstance(error.__cause__, filelock.Timeout):
-                raise DataError(f"{folder}: another program is writing to it; wait until it has finished") from None
+                place = self.archive.place
+                raise DataError(f"{place}: another program is writing to it; wait until it has finished") from None
             raise
         try:
             self.repair()
@@ -256,6 +268,11 @@ class Season:
     def photo_rows(self, where: str | None = None, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
         """Rows of `PHOTOS` that fit a condition, in the order in which the photos were added."""
         return self.archive.rows(self.photos_name, where, columns)
+
+    def traps(self) -> list[str]:
+        """The traps of its photos, in the order in which people count."""
+        rows = self.photo_rows(columns=["photo", "trap"])
+        return sorted({row["trap"] for row in rows if row["trap"] is not None}, key=natural_order)
 
     def add(self, finished: Sequence[Finished], first: int, replaced: Mapping[str, int]) -> None:
         """Keep finished photos; all of them, or after a kill none.
@@ -327,7 +344,7 @@ class Season:
             self._paths = {row["name"]: row["path"] for row in self.photo_rows(columns=["photo", "name", "path"])}
         kept = json.loads(self.run["settings"])
         reading = {key.removeprefix("reading."): value for key, value in kept.items() if key.startswith("reading.")}
-        return read_photo(self._paths[record.name], name=record.name, **reading)
+        return read_photo(path_on_disk(self._paths[record.name]), name=record.name, **reading)
 
     def region_count(self) -> int:
         """Regions in the archive."""
@@ -354,7 +371,11 @@ def lasting(settings: Settings, reading: Mapping[str, Any]) -> dict[str, Any]:
     """
     made = asdict(settings)
     usual = {name: parameter.default for name, parameter in signature(read_photo).parameters.items()}
-    changed = {f"reading.{key}": value for key, value in sorted(reading.items()) if value != usual[key]}
+    changed = {
+        f"reading.{key}": value
+        for key, value in sorted(reading.items())
+        if value != usual[key] and key not in ONLY_WORDS
+    }
     return {name: made[name] for name in LASTING} | changed
 
 

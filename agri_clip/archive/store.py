@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,12 @@ BATCH = 8192
 #: Rows that are asked for together: LanceDB reads up to 2 GB ahead of what is taken, so that this bounds the memory.
 WINDOW = 8 * BATCH
 
+#: What a condition is scanned for: quoted text as a whole, comments, and what could end the expression.
+_PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[();]", re.DOTALL)
+
+#: The folders before a file's name.
+_FOLDERS = re.compile(r"(?:/[^\s'\"/:,()]+)+/([^\s'\"/:,()]+)")
+
 #: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
 #: when it is done again after a kill in its middle.
 MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {}
@@ -35,15 +42,17 @@ class Archive:
     Attributes
     ----------
     place : str
-        The folder or address, as the user gave it.
+        What messages call it: the folder or address, as the user gave it, or another name.
     db : lancedb.DBConnection
+    folder : Path or None
+        Where it is on this machine; None for an address elsewhere.
     """
 
-    def __init__(self, place: str, db: lancedb.DBConnection) -> None:
-        self.place, self.db = place, db
+    def __init__(self, place: str, db: lancedb.DBConnection, folder: Path | None) -> None:
+        self.place, self.db, self.folder = place, db, folder
 
     @classmethod
-    def open(cls, place: str | Path, *, create: bool = False) -> Archive:
+    def open(cls, place: str | Path, *, create: bool = False, called: str | None = None) -> Archive:
         """Open an archive; one of an older format is brought up to this program's.
 
         Parameters
@@ -52,30 +61,28 @@ class Archive:
             A folder, or an address that LanceDB knows, such as ``s3://bucket/season``.
         create : bool
             Make one where there is none.
+        called : str, optional
+            What messages call it, for readers who do not know where it lies.
 
         Raises
         ------
         DataError
             There is none; the folder holds other things; a newer program made it; it cannot be read or written.
         """
-        place = str(place)
-        folder = None if "://" in place else Path(place).expanduser()
+        folder = None if "://" in str(place) else Path(place).expanduser()
+        address = str(place) if folder is None else str(folder)
+        shown = called or str(place)
         if folder is not None:
-            _check_folder(folder, create)
-        with explained(place):
-            db = lancedb.connect(place if folder is None else str(folder))
+            _check_folder(folder, create, shown)
+        with explained(shown):
+            db = lancedb.connect(address)
             if "about" in _table_names(db):
-                _bring_up_to_date(db, place)
+                _bring_up_to_date(db, shown)
             elif create:
                 _make(db)
             else:
-                raise DataError(f"{place}: holds no archive; make one with: agri-clip batch PHOTOS --archive {place}")
-            return cls(place, db)
-
-    @property
-    def folder(self) -> Path | None:
-        """Where it is on this machine; None for an address elsewhere."""
-        return None if "://" in self.place else Path(self.place).expanduser()
+                raise DataError(f"{shown}: holds no archive; make one with: agri-clip batch PHOTOS --archive {shown}")
+            return cls(shown, db, folder)
 
     def tables(self) -> list[str]:
         """Names of all tables, sorted."""
@@ -155,12 +162,41 @@ def run_query(query: Any, table: Any, place: str, where: str | None) -> pa.Table
     try:
         return query.to_arrow()
     except (OSError, RuntimeError, ValueError) as error:
-        if where and isinstance(error, ValueError) and "invalid input" in str(error).lower():
+        if where and (fault := _condition_fault(where, table.schema)) is not None:
+            given = where.removeprefix("(").removesuffix("\n)")  # as the user wrote it; see `one_condition`
             raise DataError(
-                f"the condition {where!r} cannot be used: {_first_line(error)}; columns are "
+                f"the condition {given!r} cannot be used: {_first_line(fault)}; columns are "
                 f"{', '.join(name for name in table.schema.names if name not in ('vector', 'thumbnail'))}"
             ) from error
         raise _damage(place, error) from error
+
+
+def one_condition(where: str | None) -> str | None:
+    """A user's condition, as one expression: in parentheses, so that nothing behind it is ignored.
+
+    Raises
+    ------
+    DataError
+        It holds several statements, or closes a parenthesis that it did not open.
+    """
+    if where is None or not where.strip():
+        return None
+    depth = 0
+    for piece in _PIECES.findall(where):
+        depth += (piece == "(") - (piece == ")")
+        if piece == ";" or depth < 0:
+            raise DataError(f"the condition {where!r} cannot be used: {piece!r} ends it; give one expression")
+    return f"({where}\n)"
+
+
+def _condition_fault(where: str, schema: pa.Schema) -> Exception | None:
+    """What is wrong with a condition itself: asked of an empty table, where nothing can be damaged."""
+    empty = lancedb.connect("memory://").create_table("empty", schema=schema, mode="overwrite")
+    try:
+        empty.search().where(where).to_arrow()
+    except (OSError, RuntimeError, ValueError) as error:
+        return error
+    return None
 
 
 @contextmanager
@@ -187,7 +223,8 @@ def _damage(place: str, error: BaseException) -> DataError:
 
 
 def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """What LanceDB says, with file names alone: where an archive lies is shown by its own name, or not at all."""
+    lines = [_FOLDERS.sub(r"\1", line.strip()) for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__)[:300]
 
 
@@ -206,16 +243,16 @@ def holds_archive(folder: Path) -> bool:
     return (folder / "about.lance").is_dir()
 
 
-def _check_folder(folder: Path, create: bool) -> None:
+def _check_folder(folder: Path, create: bool, shown: str) -> None:
     """Refuse what is no folder for an archive before LanceDB makes anything in it."""
     if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; an archive is a folder")
+        raise DataError(f"{shown}: is a file; an archive is a folder")
     if not folder.exists() and not create:
-        raise DataError(f"{folder}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {folder}")
+        raise DataError(f"{shown}: there is no such archive; make one with: agri-clip batch PHOTOS --archive {shown}")
     if folder.exists() and create and not holds_archive(folder):
         others = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         if others:
-            raise DataError(f"{folder}: holds other files ({others[0]}, …); give a new or empty folder")
+            raise DataError(f"{shown}: holds other files ({others[0]}, …); give a new or empty folder")
 
 
 def _make(db: lancedb.DBConnection) -> None:

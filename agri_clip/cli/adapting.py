@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from agri_clip.cli.options import Device, EncoderName, PromptFile, ProposerName, app, chosen_encoder, chosen_models
+from agri_clip.cli.options import (
+    Device,
+    EncoderName,
+    PromptFile,
+    ProposerName,
+    app,
+    chosen_encoder,
+    chosen_models,
+    finite,
+)
 from agri_clip.cli.photos import prompts_app
 
 if TYPE_CHECKING:
@@ -85,7 +94,10 @@ def calibrate(
     ] = None,
     encoder: EncoderName = None,
     precision: Annotated[
-        float | None, typer.Option("--precision", help="Wanted of each label, such as 0.9; the best F1 where left out.")
+        float | None,
+        typer.Option(
+            "--precision", callback=finite, help="Wanted of each label, such as 0.9; the best F1 where left out."
+        ),
     ] = None,
     prompts: PromptFile = None,
     images: Images = None,
@@ -103,6 +115,7 @@ def calibrate(
     from agri_clip.encoders import get_encoder
     from agri_clip.encoders.adapted import is_adapted
     from agri_clip.errors import AgriClipError
+    from agri_clip.prompts.checks import capped
     from fine_tune.adapt.calibrating import CHART, calibrate_encoder
     from fine_tune.adapt.samples import read_samples
 
@@ -122,7 +135,7 @@ def calibrate(
         all_labelled=all_labelled,
         device=device,
     )
-    for note in (*samples.notes, *result.notes):
+    for note in capped([*samples.notes, *result.notes]):
         output().print(note, markup=False, soft_wrap=True)
     fitted = result.calibration
     rows = [[label, f"{value:.3f}"] for label, value in sorted(fitted.thresholds.items())]
@@ -163,8 +176,13 @@ def prompts_tune(
 
 def _prompts(file: str | None) -> PromptSet | None:
     from agri_clip.prompts import PromptSet
+    from agri_clip.prompts.checks import warn_of_shared_counts
 
-    return None if file is None else PromptSet.load(file)
+    if file is None:
+        return None
+    loaded = PromptSet.load(file)
+    warn_of_shared_counts(loaded)
+    return loaded
 
 
 def _crops_and_texts(

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from agri_clip.encoders import Encoder
     from agri_clip.prompts import PromptSet
 
+#: Traps that a message names.
+MOST_TRAPS = 20
+
 ArchivePlace = Annotated[str, typer.Argument(help="The archive: a folder, or an address such as s3://bucket/season.")]
 ArchiveOption = Annotated[str, typer.Option("--archive", "-a", help="The archive; made where there is none.")]
 Where = Annotated[
@@ -65,7 +68,20 @@ def answer_question(
     season, made = open_season(archive, encoder, device)
     named = sentences or file or negatives
     prompts = make_prompts(sentences, file, negatives) if named else _kept_prompts(season.archive)
-    return season, answer_of(season, made, prompts, where, **question)
+    answer = answer_of(season, made, prompts, where, **question)
+    if where and not answer.detections.photos:
+        tell_nothing_fits(season, "photo", where)
+    return season, answer
+
+
+def tell_nothing_fits(season: Season, what: str, condition: str) -> None:
+    """Say that no photo or region fits what the user asked for, and which traps there are."""
+    from agri_clip.console import errors
+
+    traps = season.traps()
+    known = ", ".join(traps[:MOST_TRAPS]) + (f" and {len(traps) - MOST_TRAPS} more" if len(traps) > MOST_TRAPS else "")
+    there = f"traps are {known}" if traps else "no photo has a trap"
+    errors().print(f"note: no {what} fits {condition}; {there}", markup=False, soft_wrap=True)
 
 
 def _kept_prompts(archive: Archive) -> PromptSet:

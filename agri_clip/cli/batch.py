@@ -30,6 +30,7 @@ from agri_clip.cli.options import (
     RawOrientation,
     Views,
     app,
+    finite,
     make_detector,
     make_prompts,
     reading_options,
@@ -41,6 +42,10 @@ if TYPE_CHECKING:
 
 archive_app = typer.Typer(help="Look an archive over.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive")
+
+
+#: Copies of a batch that are named one by one.
+MOST_COPIES = 20
 
 
 class EngineName(StrEnum):
@@ -78,7 +83,10 @@ def batch(
     ] = None,
     workers: Annotated[int | None, typer.Option("--workers", min=1, help="With Ray: how many; one a CPU.")] = None,
     patience: Annotated[
-        float | None, typer.Option("--patience", min=1, help="With Ray: seconds without news until it gives up; 600.")
+        float | None,
+        typer.Option(
+            "--patience", min=1, callback=finite, help="With Ray: seconds without news until it gives up; 600."
+        ),
     ] = None,
 ) -> None:
     """Put a season's photos into an archive; the same command again, after a crash or with new photos, goes on."""
@@ -120,6 +128,10 @@ def batch(
     output().print(
         f"{done.done} photos done, {done.failed} of them failed, {done.copies} are copies; {done.regions} regions kept"
     )
+    for copy, original in done.copied[:MOST_COPIES]:
+        output().print(f"copy: {copy} is the same file as {original}, which is kept", markup=False, soft_wrap=True)
+    if len(done.copied) > MOST_COPIES:
+        output().print(f"and {len(done.copied) - MOST_COPIES} more copies")
     for name, reason in done.failures:
         errors().print(f"failed: {name}: {reason}", markup=False, soft_wrap=True)
     if done.stopped:

@@ -38,6 +38,10 @@ ThresholdsFile = Annotated[
 Crop = Annotated[str | None, typer.Option("--crop", help="The crop beside the traps, for --thresholds.")]
 
 
+#: From so many rows on, those with a count of 0 are not printed.
+MOST_ROWS = 60
+
+
 @app.command()
 def count(
     archive: ArchivePlace,
@@ -80,9 +84,9 @@ def count(
     shown = [*keys, "label", "photos", "count", *(["new"] if new_only else []), "per_day", "threshold"]
     if thresholds is not None:
         shown += ["action_threshold", "action_per", "over"]
-    # A count that is missing is no 0.
-    kept = table if len(table) < 60 else table[table["count"].isna() | (table["count"] > 0)]
-    rows = [[_cell(row[name]) for name in shown] for row in kept.to_dict("records")]
+    # A missing count is no count of 0: no photo of the group could be read.
+    told = table if len(table) < MOST_ROWS else table[table["count"].isna() | (table["count"] > 0)]
+    rows = [[_cell(row[name]) for name in shown] for row in told.to_dict("records")]
     output().print(make_table([name.replace("_", " ") for name in shown], rows))
     if len(rows) < len(table):
         output().print(f"{len(table) - len(rows)} rows with a count of 0 are not shown; --csv writes all")

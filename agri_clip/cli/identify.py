@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.cli.options import (
     SOME_FAILED,
     Context,
@@ -21,6 +20,7 @@ from agri_clip.cli.options import (
     RawOrientation,
     Views,
     app,
+    chosen_models,
     reading_options,
 )
 
@@ -45,8 +45,8 @@ def identify(
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="File for all that is known, as JSON.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", help="File for a table with one row an insect.")] = None,
-    encoder: EncoderName = defaults.ENCODER,
-    proposer: ProposerName = defaults.PROPOSER,
+    encoder: EncoderName = None,
+    proposer: ProposerName = None,
     device: Device = None,
     context: Context = None,
     views: Views = 1,
@@ -71,7 +71,8 @@ def identify(
         if file is not None:
             prepare_folder(file.parent)
     changes: dict[str, Any] = {} if context is None else {"context": context}
-    identifier = Identifier(proposer, encoder, device=device, card=not no_card, views=views, **changes)
+    models = chosen_models(encoder, proposer)
+    identifier = Identifier(models.proposer, models.encoder, device=device, card=not no_card, views=views, **changes)
     pictures = annotated_paths([str(source) for source in sources], (out or Path()) / "annotated")
     answers: list[Identification] = []
     stream = progress(identifier.stream(sources, regions=regions, **reading), len(sources), "photos")

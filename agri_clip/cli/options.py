@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +25,19 @@ app = typer.Typer(
 
 #: Exit status where some photos could not be read, and where the command itself was wrong.
 SOME_FAILED, WRONG_COMMAND = 3, 2
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse infinity and NaN, which are numbers to the parser; the callback of every option that takes a number.
+
+    Raises
+    ------
+    typer.BadParameter
+        The number is not finite.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value:g} is not a finite number; give a finite number")
+    return value
 
 
 class Format(StrEnum):
@@ -57,18 +71,29 @@ ProposerName = Annotated[
     typer.Option("--proposer", help="Proposer: a name of `agri-clip models`, or a file. Default: see `models use`."),
 ]
 Device = Annotated[str | None, typer.Option("--device", help="cuda, mps or cpu; chosen by itself where left out.")]
-Threshold = Annotated[float | None, typer.Option("--threshold", min=0, max=1, help="Least score that is counted.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", min=0, max=1, callback=finite, help="Least score that is counted."),
+]
 Precision = Annotated[
     float | None,
-    typer.Option("--precision", help="How often a counted region shall be an insect, such as 0.8; sets the threshold."),
+    typer.Option(
+        "--precision",
+        callback=finite,
+        help="How often a counted region shall be an insect, such as 0.8; sets the threshold.",
+    ),
 ]
 Force = Annotated[
     bool,
     typer.Option("--force", help="Count prompts all the same whose words the encoder never learnt."),
 ]
 Views = Annotated[int, typer.Option("--views", help="Views of a crop, turned and mirrored: 1, 4 or 8.")]
-Context = Annotated[float | None, typer.Option("--context", min=1, max=4, help="Side of a crop over its region's.")]
-MmPerPixel = Annotated[float | None, typer.Option("--mm-per-pixel", min=0.0001, help="Scale of every photo.")]
+Context = Annotated[
+    float | None, typer.Option("--context", min=1, max=4, callback=finite, help="Side of a crop over its region's.")
+]
+MmPerPixel = Annotated[
+    float | None, typer.Option("--mm-per-pixel", min=0.0001, callback=finite, help="Scale of every photo.")
+]
 CardSize = Annotated[
     str | None, typer.Option("--card-size", help="Size of the trap card: a make (see docs/photos.md) or 100x250 in mm.")
 ]
@@ -78,18 +103,29 @@ NamePattern = Annotated[
 ]
 RawOrientation = Annotated[bool, typer.Option("--raw-orientation", help="Do not turn photos as their EXIF data say.")]
 MaxMegapixels = Annotated[
-    float | None, typer.Option("--max-megapixels", min=0.001, help="Refuse larger photos before decoding them.")
+    float | None,
+    typer.Option(
+        "--max-megapixels", min=0.001, max=1_000_000, callback=finite, help="Refuse larger photos before decoding them."
+    ),
 ]
 
 
 def make_prompts(sentences: list[str] | None, file: str | None, negatives: list[str] | None) -> PromptSet:
-    """The prompt set that the options ask for.
+    """The prompt set that the options ask for; prompts that share a count are told.
 
     Raises
     ------
     PromptError
         No prompt at all, or one that cannot be used.
     """
+    from agri_clip.prompts.checks import warn_of_shared_counts
+
+    prompts = _prompts_of(sentences, file, negatives)
+    warn_of_shared_counts(prompts)
+    return prompts
+
+
+def _prompts_of(sentences: list[str] | None, file: str | None, negatives: list[str] | None) -> PromptSet:
     from agri_clip.errors import PromptError
     from agri_clip.prompts import PromptSet
 

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from agri_clip.cli.options import Device, EncoderName, ProposerName, app, chosen_models
+from agri_clip.cli.options import Device, EncoderName, ProposerName, app, chosen_models, finite
+
+#: Most that a limit of the page may be; more would be no limit.
+LARGEST = 1_000_000_000
 
 
 @app.command("app")
@@ -38,13 +41,25 @@ def page(
         bool, typer.Option("--share", help="Open a public address through a server of Gradio's makers.")
     ] = False,
     keep_minutes: Annotated[
-        float, typer.Option("--keep-minutes", help="How long a visitor's uploads stay after the last use.")
+        float,
+        typer.Option(
+            "--keep-minutes",
+            max=10_000_000,
+            callback=finite,
+            help="How long a visitor's uploads stay after the last use.",
+        ),
     ] = 60,
     queue: Annotated[int, typer.Option("--queue", help="Most jobs that may wait.")] = 32,
-    max_upload: Annotated[float, typer.Option("--max-upload", help="Most megabytes of one upload.")] = 500,
-    max_megapixels: Annotated[float, typer.Option("--max-megapixels", help="Most megapixels of one photo.")] = 120,
+    max_upload: Annotated[
+        float, typer.Option("--max-upload", max=LARGEST, callback=finite, help="Most megabytes of one upload.")
+    ] = 500,
+    max_megapixels: Annotated[
+        float, typer.Option("--max-megapixels", max=LARGEST, callback=finite, help="Most megapixels of one photo.")
+    ] = 120,
     max_zip_files: Annotated[int, typer.Option("--max-zip-files", help="Most files in a zip.")] = 5000,
-    max_zip: Annotated[float, typer.Option("--max-zip", help="Most megabytes of a zip, unpacked.")] = 20_000,
+    max_zip: Annotated[
+        float, typer.Option("--max-zip", max=LARGEST, callback=finite, help="Most megabytes of a zip, unpacked.")
+    ] = 20_000,
 ) -> None:
     """Open the web page: find, count, check and keep without a terminal."""
     from agri_clip.ui.launch import serve

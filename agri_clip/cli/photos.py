@@ -29,6 +29,7 @@ from agri_clip.cli.options import (
     Views,
     app,
     chosen_proposer,
+    finite,
     make_detector,
     make_prompts,
     reading_options,
@@ -125,16 +126,20 @@ def prompts_test(
     device: Device = None,
     force: Force = False,
     top: Annotated[int, typer.Option(help="Regions to list for each photo, the most certain first.")] = 20,
-    alike: Annotated[float, typer.Option(min=-1, max=1, help="Prompts with a higher cosine mean the same.")] = 0.9,
+    alike: Annotated[
+        float, typer.Option(min=-1, max=1, callback=finite, help="Prompts with a higher cosine mean the same.")
+    ] = 0.9,
 ) -> None:
     """Show which prompt wins on which region, by what margin, and which prompts mean the same to the encoder."""
     from agri_clip.console import make_table, output, progress
     from agri_clip.photo import find_photos
     from agri_clip.prompt_trials import alike_labels, region_winners
     from agri_clip.prompts import check_prompts
+    from agri_clip.prompts.checks import capped, shared_counts
 
     prompt_set = make_prompts(prompt, prompts, negative)
-    for remark in check_prompts(prompt_set):
+    told = shared_counts(prompt_set)
+    for remark in capped([remark for remark in check_prompts(prompt_set) if remark not in told]):
         output().print(f"note: {remark}", markup=False, soft_wrap=True)
     detector = make_detector(encoder=encoder, proposer=proposer, device=device, force=force)
     sources = find_photos(photos)
@@ -185,6 +190,7 @@ def evaluate(
     from agri_clip.evaluation import summary_rows, write_report
     from agri_clip.evaluation_runs import measure_detections, measure_proposals
     from agri_clip.exports import coco as coco_format
+    from agri_clip.prompts.checks import capped
 
     truth = coco_format.read(coco)
     reading = reading_options(None, raw_orientation, None)
@@ -214,7 +220,7 @@ def evaluate(
         report = measure_detections(truth, images, detector, prompt_set, reading=reading, **common)
     write_report(report, json_out)
     output().print(make_table(["figure", "value"], summary_rows(report), title=str(coco)))
-    for warning in report["warnings"]:
+    for warning in capped(report["warnings"]):
         output().print(f"note: {warning}", markup=False, soft_wrap=True)
     output().print(f"all figures: {json_out}", markup=False, soft_wrap=True)
     if report["failures"]:

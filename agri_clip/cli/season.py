@@ -15,6 +15,7 @@ from agri_clip.cli.asking import (
     answer_question,
     open_season,
     print_counts,
+    tell_nothing_fits,
 )
 from agri_clip.cli.options import (
     Device,
@@ -101,20 +102,22 @@ def search(
     else:
         vector = questions.text_vector(made, str(text), force=force)
     found = questions.search(season, vector, top, where)
-    table = found.drop_columns(["thumbnail", "photo", "region"]).to_pandas()
+    if where and not len(found):
+        tell_nothing_fits(season, "region", where)
+    # Plain rows: Arrow gives None for an unknown trap or day, while pandas gives NaN, which is true.
+    rows = found.drop_columns(["thumbnail"]).to_pylist()
     captions = [
-        (f"{place}  {row.similarity:.2f}", row.trap or row.name, row.day or "")
-        for place, row in enumerate(table.itertuples(index=False), 1)
+        (f"{place}  {row['similarity']:.2f}", row["trap"] or row["name"], row["day"] or "")
+        for place, row in enumerate(rows, 1)
     ]
     write_sheet([cell.as_py() for cell in found["thumbnail"]], captions, out)
     shown = [
-        (place, f"{row.similarity:.3f}", row.name, row.day or "")
-        for place, row in enumerate(table.head(10).itertuples(index=False), 1)
+        (place, f"{row['similarity']:.3f}", row["name"], row["day"] or "") for place, row in enumerate(rows[:10], 1)
     ]
     output().print(make_table(["", "similarity", "photo", "day"], shown))
-    output().print(f"{len(table)} regions: {out}", markup=False, soft_wrap=True)
+    output().print(f"{len(rows)} regions: {out}", markup=False, soft_wrap=True)
     if csv is not None:
-        write_table(table, csv, season.provenance)
+        write_table(found.drop_columns(["thumbnail", "photo", "region"]).to_pandas(), csv, season.provenance)
         output().print(f"table: {csv}", markup=False, soft_wrap=True)
 
 
@@ -133,15 +136,21 @@ def label_command(
 ) -> None:
     """Say which names of the pest catalogue fit the regions of photos."""
     from agri_clip.archive.questions import label_regions, labeller_of
+    from agri_clip.archive.store import one_condition
     from agri_clip.console import make_table, output
     from agri_clip.exports.csv_table import write_table
 
     season, made = open_season(archive, encoder, device)
-    conditions = [where] if where else []
+    condition = one_condition(where)
     if photo:
-        quoted = [name.replace("'", "''") for name in photo]
-        conditions.append("(" + " OR ".join(f"contains(name, '{name}')" for name in quoted) + ")")
-    table = label_regions(season, labeller_of(season, made), " AND ".join(conditions) or None, top, names)
+        named = " OR ".join(_holds(name) for name in photo)
+        condition = f"({named})" if condition is None else f"{condition} AND ({named})"
+    for name in photo or ():
+        if not season.photo_rows(_holds(name), columns=["photo"]):
+            tell_nothing_fits(season, "photo", f"--photo {name}")
+    if condition is not None and not season.photo_rows(condition, columns=["photo"]):
+        tell_nothing_fits(season, "photo", " and ".join([*([where] if where else []), *(photo or ())]))
+    table = label_regions(season, labeller_of(season, made), condition, top, names)
     rows = [
         [
             row["photo"],
@@ -155,6 +164,12 @@ def label_command(
     if csv is not None:
         write_table(table, csv, season.provenance)
         output().print(f"table: {csv}", markup=False, soft_wrap=True)
+
+
+def _holds(name: str) -> str:
+    """The condition that a photo's name holds some letters."""
+    quoted = name.replace("'", "''")
+    return f"contains(name, '{quoted}')"
 
 
 @app.command()

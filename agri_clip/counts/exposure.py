@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,10 +23,14 @@ from pydantic import BaseModel, ConfigDict
 from agri_clip.counts._reading import Day, as_data_error
 from agri_clip.detections import PhotoRecord
 from agri_clip.errors import DataError
+from agri_clip.photo import natural_order
+from agri_clip.photo_metadata import is_plausible
 from agri_clip.prompts._files import LinedYaml, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import Phrase
 
 COLUMNS = ("trap", "placed", "removed")
+#: Traps that a note names one by one.
+MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -91,8 +96,8 @@ def find_exposure(
         for day in sorted(on_day):
             visit[on_day[day]] = len(days)
             start = before
-            if trap in cards:
-                card = card_shown(cards[trap], day)
+            if trap_key(trap) in cards:
+                card = card_shown(cards[trap_key(trap)], day)
                 start = card.placed if card else None
                 if new_only and card and before is not None and before > card.placed:
                     start = before
@@ -102,14 +107,60 @@ def find_exposure(
 
 
 def by_trap(periods: Iterable[CardPeriod]) -> Mapping[str, list[CardPeriod]]:
-    """The periods of each trap, in order of time; one without an end ends where the next begins."""
+    """The periods of each trap by its `trap_key`, in order of time; one without an end ends where the next begins."""
     cards: dict[str, list[CardPeriod]] = defaultdict(list)
-    for period in sorted(periods, key=lambda p: (p.trap, p.placed)):
-        cards[period.trap].append(period)
+    for period in sorted(periods, key=lambda p: (trap_key(p.trap), p.placed)):
+        cards[trap_key(period.trap)].append(period)
     for trap, own in cards.items():
         ends = [*(later.placed for later in own[1:]), None]
         cards[trap] = [replace(p, removed=p.removed or end) for p, end in zip(own, ends, strict=True)]
     return dict(cards)
+
+
+def trap_key(trap: str) -> str:
+    """What the traps of photos and of a file of cards are compared by: letter case and spaces do not matter."""
+    return "".join(unicodedata.normalize("NFKC", trap).casefold().split())
+
+
+def card_notes(periods: Iterable[CardPeriod], photos: Iterable[PhotoRecord]) -> list[str]:
+    """Name the traps of cards that have no photo, and the traps of photos that have no card.
+
+    Parameters
+    ----------
+    periods : iterable of CardPeriod
+        None of them means that nothing is known of cards, so there is nothing to say.
+    photos : iterable of PhotoRecord
+    """
+    carded = {trap_key(period.trap): period.trap for period in periods}
+    pictured = {trap_key(photo.trap): photo.trap for photo in photos if photo.trap is not None}
+    if not carded:
+        return []
+    unseen = _listed(trap for key, trap in carded.items() if key not in pictured)
+    bare = _listed(trap for key, trap in pictured.items() if key not in carded)
+    notes = []
+    if unseen:
+        notes.append(f"cards: no photo is of trap {unseen}; photos are of {_listed(pictured.values()) or 'no trap'}")
+    if bare:
+        notes.append(f"cards: none is given for trap {bare}, so each visit's exposure begins at the visit before")
+    return notes
+
+
+def clock_notes(photos: Iterable[PhotoRecord]) -> list[str]:
+    """A note on photos whose day cannot be right, so that they are counted in a week of their own."""
+    wrong = [photo for photo in photos if photo.taken is not None and not is_plausible(photo.taken)]
+    if not wrong:
+        return []
+    days = sorted({f"{photo.taken:%Y-%m-%d}" for photo in wrong})
+    return [
+        f"{len(wrong)} photos are of days that cannot be right ({_listed(days)}), such as {wrong[0].name}: "
+        "the camera's clock was not set; write the day into their names"
+    ]
+
+
+def _listed(traps: Iterable[str]) -> str:
+    names = sorted(traps, key=natural_order)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def card_shown(cards: Iterable[CardPeriod], day: date) -> CardPeriod | None:
@@ -146,11 +197,11 @@ def read_card_periods(path: Path | str) -> tuple[CardPeriod, ...]:
             raise DataError(
                 lined.message(("cards", i, "removed"), f"{row.removed} is before the card was placed, {row.placed}")
             )
-    order = sorted(range(len(rows)), key=lambda i: (rows[i].trap, rows[i].placed))
+    order = sorted(range(len(rows)), key=lambda i: (trap_key(rows[i].trap), rows[i].placed))
     for first, second in pairwise(order):
         one, two = rows[first], rows[second]
         still = one.placed == two.placed or (one.removed is not None and one.removed > two.placed)
-        if one.trap == two.trap and still:
+        if trap_key(one.trap) == trap_key(two.trap) and still:
             line = lined.lines.get(("cards", first), 1)
             raise DataError(
                 lined.message(

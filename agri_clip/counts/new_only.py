@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from agri_clip.counts.exposure import CardPeriod, by_trap, card_shown
+from agri_clip.counts.exposure import CardPeriod, by_trap, card_shown, trap_key
 from agri_clip.counts.same_card import CardView, new_regions, view_card
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
 from agri_clip.errors import PhotoError
@@ -64,7 +64,7 @@ def find_new(
         for index in photos if len(photos) > 1 else []:
             record, mine = detections.photos[index], regions[index]
             insects = mine[detections.status[mine] != BACKGROUND]
-            card = card_shown(cards.get(trap, ()), record.taken.date()) if record.taken else None
+            card = card_shown(cards.get(trap_key(trap), ()), record.taken.date()) if record.taken else None
             try:
                 photo = read(record)
             except PhotoError as error:

@@ -58,6 +58,8 @@ class AdaptedEncoder:
         self.vectors_fingerprint = vectors_fingerprint_of(base)
         self.known_words = known_words_of(base)
         self.concurrent = bool(getattr(base, "concurrent", False))
+        # Crops of one pass of the network; None where the base takes all at once.
+        self.batch_size: int | None = getattr(base, "batch_size", None)
         self.dim, self.activation = base.dim, base.activation
         self.logit_scale, self.logit_bias = base.logit_scale, base.logit_bias
 

@@ -20,10 +20,10 @@ from collections import deque
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from agri_clip.ahead import Ahead
+from agri_clip.archive.schema import path_on_disk
 from agri_clip.archive.season import Finished
 from agri_clip.detections import PhotoRecord
 from agri_clip.engines.ray_pool import REMEDY, Job, Pool
@@ -313,6 +313,6 @@ def read_content(task: Task) -> bytes | None:
     if task.same_as is not None or not task.file.content:
         return None
     try:
-        return Path(task.file.path).read_bytes()
+        return path_on_disk(task.file.path).read_bytes()
     except (OSError, ValueError):
         return None

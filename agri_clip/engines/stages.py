@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from agri_clip.archive.schema import SourceFile
+from agri_clip.archive.schema import SourceFile, path_on_disk
 from agri_clip.archive.season import Finished
 from agri_clip.detections import PhotoRecord
 from agri_clip.detector import BATCH_CROPS, Detector, Proposal
@@ -118,7 +118,8 @@ def read_task(task: Task, reading: Mapping[str, Any], content: bytes | None = No
     if task.same_as is not None:
         return Read(task, None)
     try:
-        return Read(task, read_photo(task.file.path if content is None else content, name=task.file.name, **reading))
+        source = path_on_disk(task.file.path) if content is None else content
+        return Read(task, read_photo(source, name=task.file.name, **reading))
     except PhotoError as error:
         return Read(task, None, PhotoRecord.of_failure(task.file.name, error))
 

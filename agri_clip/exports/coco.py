@@ -5,28 +5,43 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import shapely
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 
 from agri_clip.detections import STATUSES, Detections
 from agri_clip.errors import DataError
 from agri_clip.exports.files import printable, rounded, write_text
 
+#: Pixels by which a box may reach beyond its photo without a note: annotation programs round.
+OVERHANG = 1
+
+
+def _whole(value: Any) -> Any:
+    """An id of 1.0, as programs write it that keep all numbers as floats, is 1."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _unless_null(value: Any) -> Any:
+    """Null is the same as a field that is left out."""
+    return 0 if value is None else value
+
+
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Id = Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)]
+Id = Annotated[Annotated[int, Field(strict=True)] | Annotated[str, Field(strict=True)], BeforeValidator(_whole)]
+Size = Annotated[int, Field(ge=0), BeforeValidator(_unless_null)]
 
 
 class _Image(BaseModel):
     id: Id
     file_name: Annotated[str, Field(min_length=1)]
-    width: Annotated[int, Field(ge=0)] = 0
-    height: Annotated[int, Field(ge=0)] = 0
+    width: Size = 0
+    height: Size = 0
 
 
 class _Category(BaseModel):
@@ -38,7 +53,7 @@ class _Annotation(BaseModel):
     image_id: Id
     category_id: Id
     bbox: Annotated[list[Number], Field(min_length=4, max_length=4)]
-    iscrowd: Annotated[int, Field(ge=0, le=1)] = 0
+    iscrowd: Annotated[int, Field(ge=0, le=1), BeforeValidator(_unless_null)] = 0
 
 
 class _Document(BaseModel):
@@ -117,11 +132,9 @@ class Annotations:
         Returns
         -------
         dict of int to int
-            Label index to category index; labels without a category are left out. Of equal names the first is taken.
+            Label index to category index; labels without a category are left out.
         """
-        of_name: dict[str, int] = {}
-        for index, name in enumerate(self.category_names):
-            of_name.setdefault(plain_name(name), index)
+        of_name = {plain_name(name): index for index, name in enumerate(self.category_names)}
         mapped = {index: of_name.get(plain_name(name)) for index, name in enumerate(label_names)}
         return {label: category for label, category in mapped.items() if category is not None}
 
@@ -166,7 +179,7 @@ def parse(document: object, source: str = "annotations") -> Annotations:
     _check_unique(source, "images", "file_name", [image.file_name for image in checked.images])
     _check_unique(source, "categories", "id", [category.id for category in checked.categories])
     photo_of = {image.id: i for i, image in enumerate(photos)}
-    category_of = {category.id: i for i, category in enumerate(checked.categories)}
+    category_names, category_of, notes = _joined_categories(checked.categories)
     for i, annotation in enumerate(checked.annotations):
         where = f"{source}: annotations[{i}]"
         if annotation.image_id not in photo_of:
@@ -183,18 +196,96 @@ def parse(document: object, source: str = "annotations") -> Annotations:
     has_area = np.all(boxes[:, 2:] > boxes[:, :2], axis=1)
     order = np.lexsort((category, *boxes.T[::-1], photo_index))
     order = order[has_area[order]]
-    empty = int((~has_area).sum())
+    if empty := int((~has_area).sum()):
+        notes.append(f"{empty} boxes without area left out")
+    sizes = np.array([(image.width, image.height) for image in photos], np.int64).reshape(-1, 2)
+    notes += box_notes(boxes[order], photo_index[order], sizes)
     return Annotations(
         source=source,
         file_names=tuple(image.file_name for image in photos),
-        sizes=np.array([(image.width, image.height) for image in photos], np.int64).reshape(-1, 2),
-        category_names=tuple(category.name for category in checked.categories),
+        sizes=sizes,
+        category_names=category_names,
         photo_index=photo_index[order],
         boxes=boxes[order],
         category_index=category[order],
         crowd=crowd[order],
-        notes=(f"{empty} boxes without area left out",) if empty else (),
+        notes=tuple(notes),
     )
+
+
+def box_notes(boxes: np.ndarray, photo_index: np.ndarray, sizes: np.ndarray) -> list[str]:
+    """Notes on boxes that are probably not what COCO means: x, y, width, height in pixels of the photo.
+
+    Parameters
+    ----------
+    boxes : ndarray, shape (n, 4)
+        xyxy in pixels.
+    photo_index : ndarray, shape (n,), int64
+        The photo of each box.
+    sizes : ndarray, shape (photos, 2), int64
+        Width and height; 0 where the size is not known.
+
+    Returns
+    -------
+    list of str
+        One line for boxes that reach beyond their photo, one for boxes below a pixel, one for equal boxes.
+    """
+    notes = _beyond_notes(boxes, sizes[photo_index])
+    if small := int(((boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < 1).sum()):
+        notes.append(
+            f"{small} of {len(boxes)} boxes are smaller than a pixel; COCO boxes are in pixels, not shares of the photo"
+        )
+    places = np.column_stack([photo_index, boxes])
+    if repeated := len(places) - len(np.unique(places, axis=0)):
+        notes.append(f"{repeated} of {len(boxes)} boxes are equal to another box of their photo, and each counts")
+    return notes
+
+
+def with_sizes(annotations: Annotations, sizes: Mapping[str, tuple[int, int]]) -> Annotations:
+    """Fill in the sizes of photos that the file gives none for, with a note where boxes reach beyond such a photo.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    sizes : mapping of str to (int, int)
+        Width and height of photos, by the names that `Annotations.find_photos` takes.
+    """
+    missing = (annotations.sizes == 0).any(axis=1)
+    if not missing.any():
+        return annotations
+    filled = annotations.sizes.copy()
+    for at, size in zip(annotations.find_photos(list(sizes)).tolist(), sizes.values(), strict=True):
+        if at >= 0 and missing[at]:
+            filled[at] = size
+    here = missing[annotations.photo_index]
+    notes = _beyond_notes(annotations.boxes[here], filled[annotations.photo_index[here]])
+    return replace(annotations, sizes=filled, notes=(*annotations.notes, *notes))
+
+
+def _beyond_notes(boxes: np.ndarray, size: np.ndarray) -> list[str]:
+    """A note where boxes (n, 4) reach beyond the photos of size (n, 2); 0 where a size is not known."""
+    outside = (boxes[:, :2] < -OVERHANG).any(axis=1) | (boxes[:, 2:] > size + OVERHANG).any(axis=1)
+    beyond = int((outside & size.all(axis=1)).sum())
+    if not beyond:
+        return []
+    return [f"{beyond} of {len(boxes)} boxes reach beyond their photo; a COCO box is x, y, width, height in pixels"]
+
+
+def _joined_categories(
+    categories: Sequence[_Category],
+) -> tuple[tuple[str, ...], dict[int | str, int], list[str]]:
+    """Names, index of each id, and notes; categories that bear one name, as `plain_name` compares, are one."""
+    spellings: dict[str, list[str]] = {}
+    for category in categories:
+        spellings.setdefault(plain_name(category.name), []).append(category.name)
+    place = {key: index for index, key in enumerate(spellings)}
+    notes = [
+        f"{len(same)} categories have one name and were joined: {', '.join(map(repr, same))}"
+        for same in spellings.values()
+        if len(same) > 1
+    ]
+    names = tuple(same[0] for same in spellings.values())
+    return names, {category.id: place[plain_name(category.name)] for category in categories}, notes
 
 
 def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:

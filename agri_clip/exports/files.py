@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from agri_clip.detections import Detections
-from agri_clip.errors import DataError
+from agri_clip.errors import DataError, WriteError
 from agri_clip.io.writing import explained
 from agri_clip.io.writing import prepare_folder as prepare_folder  # every export format needs these three
 from agri_clip.io.writing import write_bytes as write_bytes
@@ -81,8 +81,8 @@ def whole_folder(path: Path | str, marker: str) -> Iterator[Path]:
         except BaseException as error:
             if old.exists() and not path.exists():
                 old.replace(path)
-            if isinstance(error, DataError):
-                raise DataError(str(error).replace(str(half), str(path))) from error
+            if isinstance(error, WriteError) and half in (error.place, *error.place.parents):
+                raise WriteError(path / error.place.relative_to(half), error.reason) from error
             raise
         finally:
             shutil.rmtree(half, ignore_errors=True)

@@ -99,7 +99,8 @@ def _tasks(detections: Detections) -> list[dict[str, Any]]:
 
 def _regions(detections: Detections) -> list[dict[str, Any]]:
     """Each region as an item of a prediction's result; ids differ within the file, as Label Studio wants them."""
-    corners = 100 * relative_boxes(detections)
+    # Corners are rounded before sizes are taken, so that no box reaches beyond 100 %.
+    corners = (100 * relative_boxes(detections)).round(5)
     boxes = np.column_stack([corners[:, :2], corners[:, 2:] - corners[:, :2]]).round(5)
     names = [xml_text(name) for name in detections.label_names]
     sizes = [(photo.width, photo.height) for photo in detections.photos]

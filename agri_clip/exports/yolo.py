@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
+from typing import Final
 
 import numpy as np
+import pandas as pd
 import yaml
 
-from agri_clip.detections import Detections
+from agri_clip.detections import Detections, text_column
+from agri_clip.exports.csv_table import write_table
 from agri_clip.exports.files import printable, produced_by, relative_boxes, unique_stems, whole_folder, write_text
+
+#: Decimals of the numbers of a label, and how many units of the last one the photo is wide and high.
+DECIMALS: Final = 6
+UNITS: Final = 10**DECIMALS
 
 
 def write(detections: Detections, path: Path | str, *, all_regions: bool = False) -> None:
@@ -39,21 +44,40 @@ def write(detections: Detections, path: Path | str, *, all_regions: bool = False
     with whole_folder(path, marker="data.yaml") as folder:
         for part, stem in zip(parts, stems, strict=True):
             write_text(folder / "labels" / f"{stem}.txt", "".join(f"{line}\n" for line in _lines(part)))
-        table = io.StringIO()
-        rows = csv.writer(table)
-        rows.writerow(["label_file", "photo"])
-        rows.writerows([f"labels/{stem}.txt", part.photos[0].name] for part, stem in zip(parts, stems, strict=True))
-        write_text(folder / "photos.csv", table.getvalue())
+        names = text_column(part.photos[0].name for part in parts)
+        table = pd.DataFrame({"label_file": text_column(f"labels/{stem}.txt" for stem in stems), "photo": names})
+        write_table(table, folder / "photos.csv", detections.provenance)
         write_text(folder / "data.yaml", _data_yaml(detections))
 
 
 def _lines(part: Detections) -> list[str]:
-    corners = relative_boxes(part)
-    rows = np.column_stack([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]])
     return [
-        f"{label} " + " ".join(f"{value:.6f}" for value in row)
-        for label, row in zip(part.label_index.tolist(), rows.tolist(), strict=True)
+        f"{label} " + " ".join(f"{value / UNITS:.{DECIMALS}f}" for value in row)
+        for label, row in zip(part.label_index.tolist(), centred(relative_boxes(part)).tolist(), strict=True)
     ]
+
+
+def centred(corners: np.ndarray) -> np.ndarray:
+    """Centres and sizes of boxes in whole units of the last decimal, so that centre ± half stays within the photo.
+
+    Parameters
+    ----------
+    corners : ndarray, shape (n, 4), float64
+        xyxy, each from 0 to 1.
+
+    Returns
+    -------
+    ndarray, shape (n, 4), int64
+        x, y, width, height in units of 1 / `UNITS`. Sizes are even, so that their halves need no further decimal.
+    """
+    units = np.rint(corners * UNITS).astype(np.int64)
+    low, high = units[:, :2], units[:, 2:]
+    # An odd size loses a unit at its end; a box of one unit gets one more, on the side where there is room.
+    odd = (high - low) % 2 == 1
+    thin = odd & (high - low == 1)
+    high = high - (odd & ~thin) + (thin & (high < UNITS))
+    low = low - (thin & (units[:, 2:] == UNITS))
+    return np.concatenate([(low + high) // 2, high - low], axis=1)
 
 
 def _data_yaml(detections: Detections) -> str:

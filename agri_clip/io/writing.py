@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from agri_clip.errors import DataError
+from agri_clip.errors import WriteError
 
 
 def prepare_folder(path: Path | str) -> None:
@@ -64,9 +64,8 @@ def write_bytes(path: Path | str, data: bytes) -> None:
 
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn a failure of the file system into a DataError that names the place."""
+    """Turn a failure of the file system into a WriteError that names the place."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise DataError(f"{path}: cannot be written: {reason}; give a place that is writable and has room") from error
+        raise WriteError(path, error.strerror or type(error).__name__) from error

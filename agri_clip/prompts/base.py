@@ -31,6 +31,13 @@ def tidy(text: str) -> str:
     return text
 
 
+def worded(text: str) -> str:
+    """Check that a phrase holds a word for the encoder to read; raises ValueError for signs and emoji alone."""
+    if not any(letter.isalnum() for letter in bare_name(text)):
+        raise ValueError(f"{text!r} has no word; write what to look for, such as 'a green aphid'")
+    return text
+
+
 def _template(text: str) -> str:
     if text.count("{}") != 1 or text.count("{") != 1 or text.count("}") != 1:
         raise ValueError("must hold '{}' exactly once, where the phrase goes, as in 'a photo of {}'")
@@ -47,6 +54,7 @@ def length_range(value: tuple[float, float]) -> tuple[float, float]:
 
 
 Phrase = Annotated[str, AfterValidator(tidy)]
+Encoded = Annotated[str, AfterValidator(tidy), AfterValidator(worded)]
 Template = Annotated[str, AfterValidator(tidy), AfterValidator(_template)]
 Millimetres = Annotated[float, Field(gt=0, le=500, allow_inf_nan=False)]
 LengthRange = Annotated[tuple[Millimetres, Millimetres], AfterValidator(length_range)]
@@ -68,7 +76,13 @@ class Negative(BaseModel):
     model_config = _STRICT
 
     name: Phrase
-    phrasings: tuple[Phrase, ...] = ()
+    phrasings: tuple[Encoded, ...] = ()
+
+    @model_validator(mode="after")
+    def _something_can_be_encoded(self) -> Self:
+        if not self.phrasings:
+            worded(self.name)
+        return self
 
     def phrases(self) -> tuple[str, ...]:
         """What is encoded, before templates."""
@@ -100,12 +114,18 @@ class Target(BaseModel):
     model_config = _STRICT
 
     name: Phrase
-    synonyms: tuple[Phrase, ...] = ()
-    phrasings: tuple[Phrase, ...] = ()
-    looks: tuple[Phrase, ...] = ()
+    synonyms: tuple[Encoded, ...] = ()
+    phrasings: tuple[Encoded, ...] = ()
+    looks: tuple[Encoded, ...] = ()
     pest: Phrase | None = None
     length_mm: LengthRange | None = None
     threshold: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] | None = None
+
+    @model_validator(mode="after")
+    def _something_can_be_encoded(self) -> Self:
+        if not self.phrasings:
+            worded(self.name)
+        return self
 
     def phrases(self) -> tuple[str, ...]:
         """What is encoded, before templates: the phrasings (or the name), the synonyms, the looks."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import combinations
 
 from agri_clip.prompts.base import Negative, PromptSet, Target, bare_name, label_key
-from agri_clip.prompts.matching import fold, stem
+from agri_clip.prompts.matching import PromptWarning, fold, stem
 
+#: Lines of a note that are spelled out.
+MOST_TOLD = 10
 _ALIKE = 0.8  # difflib ratio of two words: one slip in five letters; "flea" and "leaf" have 0.75
 
 
@@ -26,7 +30,40 @@ def check_prompts(prompts: PromptSet) -> tuple[str, ...]:
     tuple of str
         One line each, with what to do; empty where nothing was found.
     """
-    return (*_shared_phrases(prompts), *_near_names(prompts), *_same_pest(prompts), *_no_negatives(prompts))
+    return (*_shared_phrases(prompts), *shared_counts(prompts), *_no_negatives(prompts))
+
+
+class SharedCountWarning(PromptWarning):
+    """Prompts that mean the same, so that what they describe is counted now under one, now under the other."""
+
+
+def shared_counts(prompts: PromptSet) -> tuple[str, ...]:
+    """Find names that mean the same: every command and the page tell of these, for the count is shared among them.
+
+    Returns
+    -------
+    tuple of str
+        One line for each pair of names, or for several names of one pest; empty where nothing was found.
+    """
+    return (*_near_names(prompts), *_same_pest(prompts))
+
+
+def warn_of_shared_counts(prompts: PromptSet) -> None:
+    """Warn of what `shared_counts` finds.
+
+    Warns
+    -----
+    SharedCountWarning
+        One for all; only the first `MOST_TOLD` lines are spelled out.
+    """
+    if lines := shared_counts(prompts):
+        warnings.warn("\n".join(capped(lines)), SharedCountWarning, stacklevel=2)
+
+
+def capped(lines: Sequence[str], most: int = MOST_TOLD) -> list[str]:
+    """The first lines, and how many more there are; a set of 500 prompts must not print 500 notes."""
+    left = len(lines) - most
+    return [*lines[:most], *([f"and {left} more like these"] if left > 0 else [])]
 
 
 def _shared_phrases(prompts: PromptSet) -> list[str]:
@@ -48,21 +85,30 @@ def _of_one_pest(parts: list[Target | Negative]) -> bool:
 
 
 def _near_names(prompts: PromptSet) -> list[str]:
-    """Targets whose names differ by an article, a plural or a slip of the keyboard."""
-    names = {name: [stem(word, "en") for word in fold(bare_name(name)).split()] for name in prompts.labels}
+    """Targets whose names differ from another's, or from a negative's, by an article, a plural or a slip."""
+    names = {part.name: [stem(word, "en") for word in fold(bare_name(part.name)).split()] for part in prompts.parts}
+    targets = set(prompts.labels)
     return [
-        f"{one!r} and {other!r} are nearly the same name; join them unless you mean two things"
+        f"{one!r} and {other!r} are nearly the same name, so they share the count; join them unless you mean two things"
         for one, other in combinations(names, 2)
-        if _alike(names[one], names[other])
+        if one in targets and _alike(names[one], names[other])
     ]
 
 
 def _alike(one: list[str], other: list[str]) -> bool:
     if "".join(one) == "".join(other):
         return True
-    return len(one) == len(other) and all(
-        difflib.SequenceMatcher(None, *pair, autojunk=False).ratio() >= _ALIKE for pair in zip(one, other, strict=True)
-    )
+    return len(one) == len(other) and all(_same_word(*pair) for pair in zip(one, other, strict=True))
+
+
+@lru_cache(maxsize=100_000)
+def _same_word(one: str, other: str) -> bool:
+    """Whether two words differ by a slip at most. Lengths are compared first, for most words differ in these."""
+    if one == other:
+        return True
+    if 2 * min(len(one), len(other)) < _ALIKE * (len(one) + len(other)):
+        return False
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).ratio() >= _ALIKE
 
 
 def _listed(names: Iterable[str]) -> str:

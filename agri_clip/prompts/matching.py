@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from agri_clip.errors import AgriClipWarning, PromptError
 from agri_clip.prompts._files import spoken_faults
-from agri_clip.prompts.base import PromptSet, Target, tidy
+from agri_clip.prompts.base import PromptSet, Target, tidy, worded
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.templates import with_article
 
@@ -101,7 +101,7 @@ def resolve(sentence: str) -> Target:
     Raises
     ------
     PromptError
-        The sentence is empty or too long.
+        The sentence is empty, too long, or holds no word.
 
     Warns
     -----
@@ -112,6 +112,10 @@ def resolve(sentence: str) -> Target:
         sentence = tidy(sentence)
     except ValueError as error:
         raise PromptError(f"prompt {sentence[:40]!r} {error}") from error
+    try:
+        worded(sentence)
+    except ValueError as error:
+        raise PromptError(f"prompt {error}") from error
     found = _find_name(sentence)
     try:
         if found is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Set
 from typing import NamedTuple
 
 from agri_clip.prompts.base import PromptSet, Target
+from agri_clip.prompts.checks import capped
 from agri_clip.prompts.matching import PromptWarning, fold, stem
 from agri_clip.prompts.templates import with_article
 
@@ -102,7 +103,7 @@ def find_unknown_words(prompts: PromptSet, known: Iterable[str]) -> dict[str, Un
 
 
 def unknown_words_message(unknown: Mapping[str, UnknownWords], encoder: str, *, force: bool = False) -> str:
-    """Say what `find_unknown_words` found: one line a label, and what to do.
+    """Say what `find_unknown_words` found: one line a label, `capped`, and what to do.
 
     Parameters
     ----------
@@ -120,6 +121,7 @@ def unknown_words_message(unknown: Mapping[str, UnknownWords], encoder: str, *, 
         + ("; it is counted all the same, as you asked, and the count may mean anything" * (not found.learnt and force))
         for label, found in unknown.items()
     ]
+    lines = capped(lines)
     if all(found.described for found in unknown.values()):
         return "\n".join(lines)
     remedy = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from inspect import signature
 from math import ceil
 
 import cv2
@@ -51,6 +52,9 @@ SMALLEST_SIDE = 8.0
 
 MARGIN = np.array([-1.0, -1.0, 1.0, 1.0])
 """Widening of boxes in photo pixels: a level set ends inside the soft rim of what it shows. Measured on labels."""
+
+VERSION = "2"
+"""Grows when the same settings give other regions."""
 
 TILE_OVERLAP = 2 * OCTAVE_SIDE
 """Tiles overlap so far that each candidate stands whole, with its surroundings, in one of them."""
@@ -120,7 +124,6 @@ class ContrastProposer:
     """
 
     name = "contrast"
-    version = "2"
     calibrated = True
     concurrent = True
 
@@ -148,6 +151,10 @@ class ContrastProposer:
         self.noise_factor = noise_factor
         self.tile = tile
         self.outlines = outlines
+        usual = signature(ContrastProposer).parameters
+        changed = {name: value for name, value in vars(self).items() if value != usual[name].default}
+        # Regions of other settings are other regions: an archive must not mix them.
+        self.version = " ".join([VERSION, *(f"{name}={value:g}" for name, value in sorted(changed.items()))])
 
     @cached_property
     def _objectness(self) -> ObjectnessModel:

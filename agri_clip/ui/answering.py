@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +17,7 @@ from agri_clip.archive.questions import Answer, ask, check_encoder, image_vector
 from agri_clip.counts import UNKNOWN
 from agri_clip.detections import FOUND, Detections
 from agri_clip.encoders import Encoder
-from agri_clip.errors import AgriClipError, DataError
+from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.exports import csv_table
 from agri_clip.labelling import Labeller
 from agri_clip.photo import Photo
@@ -36,14 +35,6 @@ class Place:
     name: str
     path: Path
 
-    @contextmanager
-    def called(self) -> Iterator[None]:
-        """Errors inside name the archive as the visitor knows it."""
-        try:
-            yield
-        except AgriClipError as error:
-            raise DataError(str(error).replace(str(self.path), self.name)) from error
-
     def open(self, encoder: Encoder) -> Season:
         """Its season of an encoder.
 
@@ -52,10 +43,9 @@ class Place:
         DataError
             It cannot be opened, or holds other vectors.
         """
-        with self.called():
-            season = Season.of(Archive.open(self.path), encoder.fingerprint)
-            check_encoder(season, encoder)
-            return season
+        season = Season.of(Archive.open(self.path, called=self.name), vectors_fingerprint_of(encoder))
+        check_encoder(season, encoder)
+        return season
 
 
 @dataclass(frozen=True)
@@ -97,14 +87,12 @@ class Asked:
         """
         season = place.open(encoder)
         labeller = labeller_of(season, encoder, force=force)
-        with place.called():
-            return cls(place, season, labeller, prompts, _answer(season, labeller, prompts))
+        return cls(place, season, labeller, prompts, _answer(season, labeller, prompts))
 
     def scored(self, threshold: float) -> Asked:
         """The same question with another least score; no model is asked."""
         labeller = self.labeller.with_settings(threshold=threshold)
-        with self.place.called():
-            return replace(self, labeller=labeller, answer=_answer(self.season, labeller, self.prompts))
+        return replace(self, labeller=labeller, answer=_answer(self.season, labeller, self.prompts))
 
     def counts(self, *by: str) -> pd.DataFrame:
         """How many of each label in each group, zeros too."""
@@ -172,9 +160,8 @@ class Searched:
             As for `Asked.ask`.
         """
         season = place.open(encoder)
-        with place.called():
-            vector = image_vector(encoder, example, season.settings().views)
-            return cls(place, season, search(season, vector, MOST_ALIKE))
+        vector = image_vector(encoder, example, season.settings().views)
+        return cls(place, season, search(season, vector, MOST_ALIKE))
 
     def write_csv(self, path: Path) -> None:
         """Write one row for each region."""

@@ -62,7 +62,7 @@ def batch_endpoint(page: Page) -> Callable[..., Iterator[Result]]:
         force : bool
             Count words too that the encoder never learnt.
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             wanted = wished_prompts(prompts, negatives, ready)
             detector = page.finder.detector(Settings(mm_per_pixel=mm_per_pixel or None))
@@ -90,7 +90,7 @@ def archives_endpoint(page: Page) -> Callable[..., Result]:
 
     def archives(session: Session | None) -> Result:
         """The archives that this program may ask: its own, and those of the operator."""
-        here = session or Session.open()
+        here = session or page.open_session()
         places = open_places(here, page.options)
         return here, [{"archive": key, "name": place.name} for key, place in places.items()]
 
@@ -127,7 +127,7 @@ def ask_endpoint(page: Page) -> Callable[..., Result]:
         force : bool
             Count words too that the encoder never learnt.
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             place = chosen_place(here, page.options, archive, ENGLISH)
             encoder, wanted = page.finder.detector().encoder, wished_prompts(prompts, negatives, ready)
@@ -153,7 +153,7 @@ def search_endpoint(page: Page) -> Callable[..., Result]:
             The file.
         top : int or None
         """
-        here = session or Session.open()
+        here = session or page.open_session()
         with spoken():
             place = chosen_place(here, page.options, archive, ENGLISH)
             if not picture:

@@ -10,6 +10,7 @@ import gradio as gr
 from agri_clip.detections import Detections
 from agri_clip.errors import PromptError
 from agri_clip.prompts import PromptSet
+from agri_clip.prompts.checks import capped, shared_counts
 from agri_clip.ui.finding import make_prompts
 from agri_clip.ui.page import Page
 from agri_clip.ui.pests import OWN_SET, pest_choices, ready_sets
@@ -102,10 +103,13 @@ def asked_prompts(
     return make_prompts(pests, sentences, ignore, prepared)
 
 
-def unknown_words(detections: Detections, language: str) -> list[str]:
-    """A sentence for each label with words that the encoder never saw, and whether it was counted."""
+def prompt_notes(prompts: PromptSet, detections: Detections, language: str) -> list[str]:
+    """Sentences on the prompts: labels that share a count, and words that the encoder never saw.
+
+    Each label with such words has a sentence, which says whether the label was counted.
+    """
     unknown: dict[str, tuple[str, ...]] = detections.provenance.get("unknown_words", {})
-    return [
+    said = [
         say(
             "find_not_counted" if label in detections.not_counted else "find_unknown",
             language,
@@ -114,3 +118,4 @@ def unknown_words(detections: Detections, language: str) -> list[str]:
         )
         for label, words in unknown.items()
     ]
+    return [*capped(shared_counts(prompts)), *capped(said)]

@@ -19,7 +19,7 @@ from agri_clip.ui.answering import Place
 from agri_clip.ui.archives import folder_place, own_place
 from agri_clip.ui.options import PageOptions, allowed_folders
 from agri_clip.ui.sessions import Session
-from agri_clip.ui.uploads import MEGABYTE, collect_uploads
+from agri_clip.ui.uploads import collect_uploads
 from agri_clip.ui.words import say
 
 #: Seconds between two looks at how far a batch is.
@@ -62,11 +62,12 @@ class State:
 
 @dataclass(frozen=True)
 class Done:
-    """How a batch ended: photos in the archive, of how many, and whether it was stopped before."""
+    """How a batch ended: photos in the archive, of how many, whether it was stopped before, and photos not read."""
 
     kept: int
     total: int
     stopped: bool
+    failed: int = 0
 
 
 def folder_job(
@@ -109,7 +110,7 @@ def upload_job(
         raise DataError(say("batch_no_photos", language))
     # Photos are called by their path in the upload alone: inside a zip's folders from these on.
     inner = [path for path in folder.iterdir() if path.is_dir()]
-    return Job(place, found, inner, prompts, detector, {"max_pixels": int(options.limits.megapixels * MEGABYTE)})
+    return Job(place, found, inner, prompts, detector, options.limits.reading)
 
 
 def run_job(session: Session, stop: Stop, job: Job) -> Generator[State, None, Done]:
@@ -121,9 +122,10 @@ def run_job(session: Session, stop: Stop, job: Job) -> Generator[State, None, Do
         The archive cannot be written, or was filled with other settings.
     """
     watch, told = _Watch(), State()
-    fill = partial(fill_archive, job.place.path, job.photos, job.detector, sources=job.sources, prompts=job.prompts)
+    fill = partial(fill_archive, job.place.path, job.photos, job.detector, sources=job.sources)
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(partial(fill, stop=stop, watch=watch.watch, seen=watch.count, **job.reading))
+        named = {"prompts": job.prompts, "called": job.place.name}
+        future = pool.submit(partial(fill, stop=stop, watch=watch.watch, seen=watch.count, **named, **job.reading))
         try:
             while not future.done():
                 wait([future], TICK)
@@ -136,9 +138,9 @@ def run_job(session: Session, stop: Stop, job: Job) -> Generator[State, None, Do
             wait([future])
             if session.closed:
                 session.close()
-    with job.place.called():
-        _, progress = future.result()
-    return Done(watch.before + progress.done, watch.total, progress.stopped)
+    _, progress = future.result()
+    failed = progress.failed_before + progress.failed
+    return Done(watch.before + progress.done, watch.total, progress.stopped, failed)
 
 
 class _Watch:

@@ -3,8 +3,10 @@ const NAMES = { ' ': 'space' };
 document.addEventListener('keydown', (event) => {
   if (!element.isConnected || element.offsetParent === null) return;
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  if (event.target.closest('input, textarea, select, [contenteditable], [role="listbox"]')) return;
-  if (event.key === ' ' && event.target.closest('button')) return;
+  // Where somebody types, keys are letters; on a choice or a button only the space bar is theirs.
+  const typed = 'input:not([type=radio]):not([type=checkbox]):not([type=range]), textarea, select, [contenteditable]';
+  if (event.target.closest(`${typed}, [role="listbox"]`)) return;
+  if (event.key === ' ' && event.target.closest('button, input')) return;
   const button = document.querySelector(`.key-${CSS.escape(NAMES[event.key] || event.key.toLowerCase())}`);
   if (!button || button.disabled) return;
   event.preventDefault();

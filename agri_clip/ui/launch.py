@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import signal
+import sys
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-
-# Before Gradio is imported: no telemetry, and uploads in a folder of our own that goes with the program.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+from typing import Any, NoReturn
 
 import gradio as gr
 
@@ -42,20 +44,22 @@ SWEEP = 300
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
 
 
-def build_page(options: PageOptions, finder: Finder) -> gr.Blocks:
+def build_page(options: PageOptions, finder: Finder, visits: Path | None = None) -> gr.Blocks:
     """The page with all its tabs, not yet served.
 
     Parameters
     ----------
     options : PageOptions
     finder : Finder
+    visits : Path or None
+        Where the folders of visitors are made.
     """
     seconds = options.keep_minutes * 60
     words = page_words()
     with gr.Blocks(
         title=say("title"), analytics_enabled=False, delete_cache=(min(SWEEP, int(seconds) or 1), int(seconds) or 1)
     ) as blocks:
-        page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close))
+        page = Page(options, finder, words, gr.State(None, time_to_live=seconds, delete_callback=_close), visits)
         gr.Markdown(page.word("heading"))
         with gr.Tabs():
             for name, build in TABS.items():
@@ -128,9 +132,16 @@ def serve(
     ModelError
         A model is unknown, or is not on this machine.
     """
+    # No telemetry; and uploads and visits in a folder of our own that goes with the page.
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     work = Path(tempfile.mkdtemp(prefix="agri-clip-page-"))
-    os.environ["GRADIO_TEMP_DIR"] = str(work)
-    blocks = build_page(options, Finder(options))
+    served, visits = work / "served", work / "visits"  # Gradio shows what lies in the first, and never the second
+    for folder in (served, visits):
+        folder.mkdir()
+    os.environ["GRADIO_TEMP_DIR"] = str(served)
+    _remove_at_the_end(work)
+    blocks = build_page(options, Finder(options), visits)
+    _remove_when_closed(blocks, work)
     style = Path(__file__).parent / "page.css"
     try:
         _, address, public = blocks.launch(
@@ -161,3 +172,29 @@ def serve(
         if wait:
             shutil.rmtree(work, ignore_errors=True)
     return blocks, address
+
+
+def _remove_at_the_end(work: Path) -> None:
+    """Remove what visitors sent when the program ends, also where it is told to by SIGTERM."""
+    atexit.register(shutil.rmtree, work, ignore_errors=True)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
+
+
+def _end(number: int, frame: object) -> NoReturn:  # noqa: ARG001
+    """End as Ctrl-C does, so that what stands behind `finally`, and what was registered for the end, is done."""
+    sys.exit(128 + number)
+
+
+def _remove_when_closed(blocks: gr.Blocks, work: Path) -> None:
+    """Remove what visitors sent when the page is closed, whoever serves it."""
+    close = blocks.close
+
+    def close_and_remove(*given: Any, **named: Any) -> None:
+        try:
+            close(*given, **named)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    blocks.close = close_and_remove  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -37,12 +38,19 @@ class Page:
     words : gr.I18n
     session : gr.State
         A `Session`, or None before the visitor's first job.
+    visits : Path or None
+        Where the folders of visitors are made; None takes the system's place for such folders.
     """
 
     options: PageOptions
     finder: Finder
     words: gr.I18n
     session: gr.State
+    visits: Path | None = None
+
+    def open_session(self) -> Session:
+        """A new visitor's session."""
+        return Session.open(self.visits)
 
     def word(self, key: str) -> Any:
         """A text that the browser translates."""
@@ -50,7 +58,7 @@ class Page:
         return self.words(key)
 
     def job(
-        self, status: gr.HTML, work: Callable[..., Any], *, failed: Callable[[str], Changes] | None = None
+        self, status: gr.HTML, work: Callable[..., Any], *, failed: Callable[[Session, str], Changes] | None = None
     ) -> Callable[..., Any]:
         """A job as Gradio calls it: knows the visitor, and says errors as sentences.
 
@@ -64,8 +72,9 @@ class Page:
             Takes the session, the values of the other inputs, and last the visitor's language; returns, or yields,
             `Changes`. A sentence for `status` goes as plain text.
         failed : callable, optional
-            Takes the language; `Changes` that go with the sentence of an error, such as buttons that wake up again.
-            They cannot be yielded before it: of two changes at once a browser may show only the last.
+            Takes the session and the language; `Changes` that go with the sentence of an error: buttons that wake up
+            again, and results of an earlier run that must not stay under it. They cannot be yielded before it: of two
+            changes at once a browser may show only the last.
         """
 
         def finished(here: Session, changes: Changes) -> Changes:
@@ -77,18 +86,18 @@ class Page:
             if not isinstance(error, AgriClipError):
                 log.error("a job of the page failed", exc_info=error)
                 said = say("unexpected", language)
-            undone = {} if failed is None else failed(language)
+            undone = {} if failed is None else failed(here, language)
             return undone | {self.session: here, status: sentence(said, wrong=True)}
 
         def run(request: gr.Request, session: Session | None, *values: Any) -> Changes:
-            here, language = session or Session.open(), language_of(request)
+            here, language = session or self.open_session(), language_of(request)
             try:
                 return finished(here, work(here, *values, language))
             except Exception as error:  # whatever it is, a visitor reads a sentence; the log has the rest
                 return explained(here, error, language)
 
         def run_on(request: gr.Request, session: Session | None, *values: Any) -> Iterator[Changes]:
-            here, language = session or Session.open(), language_of(request)
+            here, language = session or self.open_session(), language_of(request)
             try:
                 for changes in work(here, *values, language):
                     yield finished(here, changes)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from agri_clip.batch import Stop
 from agri_clip.prompts import PromptSet
@@ -62,6 +64,8 @@ class Session:
     answered : Asked, Searched or None
         The last answer under "Ask the archive".
     closed : bool
+    turn : threading.RLock
+        To be held by jobs that must come one after the other, such as answers by quick presses of a key.
     """
 
     folder: Path
@@ -77,11 +81,12 @@ class Session:
     counted: Asked | None = None
     answered: Asked | Searched | None = None
     closed: bool = False
+    turn: Any = field(default_factory=threading.RLock, repr=False)
 
     @classmethod
-    def open(cls) -> Session:
-        """A new one, with an empty folder that no other user of the machine can read."""
-        return cls(Path(tempfile.mkdtemp(prefix="agri-clip-visit-")))
+    def open(cls, visits: Path | None = None) -> Session:
+        """A new one, with an empty folder that no other user of the machine can read; in `visits` where it is given."""
+        return cls(Path(tempfile.mkdtemp(prefix="agri-clip-visit-", dir=visits)))
 
     def file(self, name: str) -> Path:
         """Where a file of this visitor is written."""

@@ -12,7 +12,6 @@ from agri_clip.exports.csv_table import failures_table
 from agri_clip.season_report import season_trend
 from agri_clip.ui.answering import Asked, Searched, count_rows, most_first
 from agri_clip.ui.batches import State
-from agri_clip.ui.uploads import Limits, visitors_reason
 from agri_clip.ui.viewer import MOST_CROPS, html_table, picture
 from agri_clip.ui.words import say
 
@@ -40,10 +39,10 @@ def counts_html(asked: Asked, by: Sequence[str], language: str) -> str:
     return shown
 
 
-def failures_html(asked: Asked, limits: Limits, language: str) -> str:
+def failures_html(asked: Asked, language: str) -> str:
     """Photos that could not be read, each with its reason; nothing where all could."""
     table = failures_table(asked.answer.detections)
-    rows = [[name, visitors_reason(str(reason), limits)] for name, reason in table.itertuples(index=False)]
+    rows = [[str(name), str(reason)] for name, reason in table.itertuples(index=False)]
     if not rows:
         return ""
     head = [say("batch_photo", language), say("batch_reason", language)]

@@ -9,10 +9,12 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from agri_clip.errors import DataError, PhotoError
 from agri_clip.photo import Photo, one_line, read_photo
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.photo_formats import PHOTO_EXTENSIONS, format_of
+from agri_clip.ui.zip_names import correct_names
 
 MEGABYTE = 1_000_000
 
@@ -38,6 +40,12 @@ class Limits:
     zip_members: int = 5000
     zip_megabytes: float = 20_000
 
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Options of `read_photo`: a limit is the operator's, and its option nothing that a visitor can set."""
+        said = f"has more than {self.megapixels:g} megapixels, which this page does not take; make it smaller"
+        return {"max_pixels": int(self.megapixels * MEGABYTE), "too_large": said}
+
 
 def read_upload(path: Path, limits: Limits) -> Photo:
     """Read the photo that a visitor sent.
@@ -49,16 +57,9 @@ def read_upload(path: Path, limits: Limits) -> Photo:
     """
     name = one_line(path.name)
     try:
-        return read_photo(path, name=name, max_pixels=int(limits.megapixels * MEGABYTE))
+        return read_photo(path, name=name, **limits.reading)
     except PhotoError as error:
-        raise PhotoError(name, visitors_reason(error.reason, limits)) from error
-
-
-def visitors_reason(reason: str, limits: Limits) -> str:
-    """Why a photo was not read, for a visitor: a limit is the operator's, and its option nothing that he can set."""
-    if "megapixels" not in reason:
-        return reason
-    return f"has more than {limits.megapixels:g} megapixels, which this page does not take; make it smaller"
+        raise PhotoError(name, error.reason) from error
 
 
 def collect_uploads(paths: Sequence[Path], folder: Path, limits: Limits) -> list[str]:
@@ -84,11 +85,17 @@ def collect_uploads(paths: Sequence[Path], folder: Path, limits: Limits) -> list
     folder.mkdir(parents=True, exist_ok=True)
     left_out: list[str] = []
     for path in paths:
-        if zipfile.is_zipfile(path):
+        if not is_photo_file(path) and zipfile.is_zipfile(path):
             left_out += unpack_zip(path, folder, limits)
         else:
             shutil.copyfile(path, _free_name(folder / path.name))
     return left_out
+
+
+def is_photo_file(path: Path) -> bool:
+    """Whether a file is a photo by its first bytes; one with a zip behind it is a photo still."""
+    with path.open("rb") as file:
+        return format_of(file.read(4096)) is not None
 
 
 def unpack_zip(path: Path, folder: Path, limits: Limits) -> list[str]:
@@ -97,6 +104,7 @@ def unpack_zip(path: Path, folder: Path, limits: Limits) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [member for member in archive.infolist() if not member.is_dir()]
+            correct_names(members)
             _check_members(shown, members, limits)
             photos = [member for member in members if _is_photo(member)]
             with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as half:

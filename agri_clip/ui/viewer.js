@@ -36,6 +36,7 @@ function place() {
   view.y = keep(view.y, height, stage.clientHeight);
   sheet.style.width = now.width + 'px';
   sheet.style.height = now.height + 'px';
+  sheet.style.setProperty('--pixel', 1 / view.scale);
   sheet.style.transform = `translate(${view.x}px, ${view.y}px) scale(${view.scale})`;
   showTip();
 }

@@ -115,8 +115,9 @@ def read_samples(source: Path | str, images: Path | str | None = None) -> Labell
     Parameters
     ----------
     source : Path or str
-        A folder of folders named by label; a COCO file; a YOLO folder with ``data.yaml``; a Label Studio export
-        (JSON); or a folder with the answers of the web page (``answers.jsonl``).
+        A folder of folders named by label; a COCO file; a YOLO folder with ``data.yaml`` or ``classes.txt``; a Label
+        Studio export (JSON); a folder with the answers of the web page (``answers.jsonl``); or a folder of the parts
+        (``train``, ``val``, ``test``) of a data set, each in one of these forms.
     images : Path or str or None
         Folder of the photos, for COCO and Label Studio; None takes the folder of the file.
 

@@ -17,10 +17,11 @@ import pytest
 from agri_clip import Detector, batch
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.checks import verify
+from agri_clip.archive.schema import record_of
 from agri_clip.batch import Stop, fill_archive, names_of, plan_batch, run_batch
 from agri_clip.detector import Proposal
 from agri_clip.engines import stages
-from agri_clip.errors import DataError
+from agri_clip.errors import AgriClipWarning, DataError
 from agri_clip.photo import Photo, find_photos, read_photo
 from tests.archive.conftest import contents, draw_card, write_season
 
@@ -190,6 +191,74 @@ def test_two_writers_are_not_let_in_at_once(filled: Path) -> None:
     season = Season.of(Archive.open(filled))
     with season.writing(), pytest.raises(DataError, match="another program is writing"), season.writing():
         pass
+
+
+def test_a_name_that_is_no_unicode_is_kept_escaped_and_stops_nothing(detector: Detector, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    draw_card(folder / "a.jpg", 1)
+    draw_card(folder / "T4_2026-05-18.jpg", 2)
+    inner = folder / os.fsdecode(b"Gew\xe4chshaus")
+    (folder / "a.jpg").rename(folder / os.fsdecode(b"F\xe4lle_2026-05-04.jpg"))
+    draw_card(inner / "T5_2026-05-18.jpg", 3)
+    place = tmp_path / "season"
+    season, progress = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert (progress.done, progress.failed) == (3, 0)
+    rows = {row["name"]: row for row in season.photo_rows()}
+    named = rows[r"photos/F\udce4lle_2026-05-04.jpg"]
+    assert (named["status"], named["day"]) == ("done", "2026-05-04")
+    assert season.read_photo(record_of(named)).width == 260
+    _, again = fill_archive(place, find_photos(folder), detector, sources=[folder])
+    assert again.total == 0
+    assert verify(season.archive) == []
+
+
+def test_of_equal_files_the_one_whose_name_tells_most_is_kept(detector: Detector, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    names = ("Copy of insects.jpg", "T1_2026-05-11.jpg", "x_2026-05-11.jpg")
+    draw_card(folder / names[0], 1)
+    for name in names[1:]:
+        shutil.copy(folder / names[0], folder / name)
+    season, progress = fill_archive(tmp_path / "season", find_photos(folder), detector, sources=[folder])
+    assert states(season) == {f"photos/{n}": "done" if n.startswith("T1") else "same" for n in names}
+    assert sorted(progress.copied) == [(f"photos/{n}", "photos/T1_2026-05-11.jpg") for n in (names[0], names[2])]
+    assert verify(season.archive) == []
+
+
+def test_a_better_name_that_comes_later_takes_the_place_of_the_archived_one(detector: Detector, tmp_path: Path) -> None:
+    folder, place = tmp_path / "photos", tmp_path / "season"
+    draw_card(folder / "Copy of insects.jpg", 1)
+    fill_archive(place, find_photos(folder), detector, sources=[folder])
+    later = tmp_path / "later" / "T1_2026-05-11.jpg"
+    later.parent.mkdir()
+    shutil.copy(folder / "Copy of insects.jpg", later)
+    season, _ = fill_archive(place, [later], detector)
+    assert states(season) == {"photos/Copy of insects.jpg": "same", "T1_2026-05-11.jpg": "done"}
+    assert verify(season.archive) == []
+    _, again = fill_archive(place, [*find_photos(folder), later], detector, sources=[folder])
+    assert again.total == 0
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "nowhere/photo.jpg"])
+def test_a_source_that_does_not_exist_is_an_error_and_nothing_is_kept(
+    detector: Detector, tmp_path: Path, missing: str
+) -> None:
+    draw_card(tmp_path / "photos" / "T1.jpg", 1)
+    sources = [tmp_path / "photos", tmp_path / missing]
+    with pytest.raises(DataError, match=r"nowhere.*no such file or folder"):
+        fill_archive(tmp_path / "season", find_photos(sources), detector, sources=sources)
+    assert not (tmp_path / "season").exists()
+
+
+def test_an_empty_folder_is_no_failed_photo(detector: Detector, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=r"empty: is a folder without photos"):
+        fill_archive(tmp_path / "season", find_photos(tmp_path / "empty"), detector, sources=[tmp_path / "empty"])
+    assert not (tmp_path / "season").exists()
+    draw_card(tmp_path / "photos" / "T1.jpg", 1)
+    sources = [tmp_path / "photos", tmp_path / "empty"]
+    with pytest.warns(AgriClipWarning, match="empty: is a folder without photos"):
+        season, _ = fill_archive(tmp_path / "season", find_photos(sources), detector, sources=sources)
+    assert states(season) == {"photos/T1.jpg": "done"}
 
 
 def test_names_do_not_depend_on_what_else_is_there(tmp_path: Path) -> None:

@@ -81,6 +81,22 @@ def test_search_makes_a_sheet_and_a_table(season: Path, photos: Path, tmp_path: 
     assert run("search", season, "--text", "a fly", "--out", sheet, "--where", "pest = 1") == 2
 
 
+def test_search_shows_regions_of_photos_without_trap_or_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, place = tmp_path / "photos", tmp_path / "archive"
+    draw_card(folder / "IMG_0001.jpg", 1)
+    draw_card(folder / "T4.jpg", 2)
+    draw_card(folder / "2026-06-01.jpg", 3)
+    assert batch(folder, place) == 0
+    sheet, table = tmp_path / "sheet.jpg", tmp_path / "found.csv"
+    assert run("search", place, "--text", "a fly", "--top", 40, "--out", sheet, "--csv", table) == 0
+    printed = capsys.readouterr().out
+    assert "nan" not in printed.casefold()
+    assert "IMG_0001.jpg" in printed
+    assert sheet.is_file()
+    found = rows(table)
+    assert {(row["trap"], row["day"]) for row in found} == {("", ""), ("T4", ""), ("", "2026-06-01")}
+
+
 def test_label_names_what_stands_in_a_photo(season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table = tmp_path / "names.csv"
     assert run("label", "--archive", season, "--photo", "T3_2026-06-08", "--top", 4, "--csv", table) == 0
@@ -114,6 +130,80 @@ def test_count_by_trap_and_week_with_thresholds(
     assert "T1" in capsys.readouterr().out
     assert run("count", season, "-p", "a fly", "--by", "trap,year") == 2
     assert "year" in capsys.readouterr().err
+
+
+def test_groups_in_which_every_photo_failed_are_printed(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("fly", "moth", "bee", "wasp", "ant", "mite", "spider")
+    asked = [argument for name in names for argument in ("-p", f"a {name}")]
+    assert run("count", season, *asked, "--by", "trap,week") == 0
+    printed = capsys.readouterr().out
+    assert "rows with a count of 0 are not shown" in printed
+    assert printed.count("2026-W27") == len(names)  # T2's broken photo
+
+
+def test_cards_of_unknown_traps_are_told_and_letter_case_does_not_matter(
+    season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("count", season, "-p", "an insect", "--by", "trap,day", "--csv", tmp_path / "counts.csv")
+    cards = tmp_path / "cards.csv"
+    cards.write_text("trap,placed\nT99,2026-05-20\n")
+    assert run(*asked, "--cards", cards) == 0
+    told = capsys.readouterr().err
+    assert "no photo is of trap T99" in told
+    assert "none is given for trap T1, T2, T3" in told
+    cards.write_text("trap,placed\nt1,2026-05-20\nT2,2026-05-20\nT3,2026-05-20\n")
+    assert run(*asked, "--cards", cards) == 0
+    assert "cards:" not in capsys.readouterr().err
+    first = next(row for row in rows(tmp_path / "counts.csv") if row["trap"] == "T1")
+    assert float(first["days"]) == 12
+
+
+def test_a_condition_that_fits_nothing_is_told_with_the_traps(
+    season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nothing = ("--where", "trap = 'zzz'")
+    for command in (
+        ("ask", season, "-p", "a fly", *nothing),
+        ("count", season, "-p", "a fly", *nothing),
+        ("search", season, "--text", "a fly", "--out", tmp_path / "sheet.jpg", *nothing),
+        ("label", "--archive", season, *nothing),
+        ("label", "--archive", season, "--photo", "nosuch"),
+        ("label", "--archive", season, "--photo", "T1", "--photo", "nosuch"),
+    ):
+        assert run(*command) == 0
+        told = capsys.readouterr().err
+        assert "fits" in told
+        assert "nosuch" in told or "zzz" in told
+        assert "traps are T1, T2, T3" in told
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "1=1; drop table photos",
+        "trap = 'T1' nonsense",
+        "trap = 'T1' LIMIT 1",
+        "trap = 'T1') LIMIT (1",
+        "trap = 'T1",
+        "trap",
+        "pest = 1",
+    ],
+)
+def test_a_condition_is_one_expression_or_an_error(
+    season: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    assert run("ask", season, "-p", "a fly", "--where", where) == 2
+    assert "cannot be used" in capsys.readouterr().err
+    assert run("search", season, "--text", "a fly", "--out", tmp_path / "sheet.jpg", "--where", where) == 2
+    assert "cannot be used" in capsys.readouterr().err
+
+
+def test_a_condition_may_hold_what_only_looks_like_an_end(season: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    where = "trap IN ('T1', 'a;b', 'c)') AND (day >= '2026-06-01') -- June"
+    assert run("ask", season, "-p", "a fly", "--where", where) == 0
+    printed = capsys.readouterr()
+    assert "T1" in printed.out
+    assert printed.err == ""
 
 
 def test_new_only_opens_the_photos_and_marks_what_hung_there_before(season: Path, tmp_path: Path) -> None:

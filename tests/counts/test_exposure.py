@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agri_clip.counts import CardPeriod, find_exposure, read_card_periods
+from agri_clip.counts.exposure import card_notes
 from agri_clip.detections import PhotoRecord
 from agri_clip.errors import DataError
 from tests.counts.results import photo, results
@@ -53,6 +54,29 @@ def test_a_card_counts_from_the_day_on_which_it_was_placed() -> None:
 def test_a_period_without_end_lasts_until_the_next_card() -> None:
     periods = (CardPeriod("T1", may(10)), CardPeriod("T1", may(3)))
     assert days([photo("a", 8), photo("b", 12), photo("c", 30)], periods) == [5, 2, 20]
+
+
+@pytest.mark.parametrize("trap", ["t1", "T1", " T 1 ", "Ｔ1"])
+def test_letter_case_and_spaces_of_a_trap_do_not_matter(trap: str) -> None:
+    assert days([photo("a", 8), photo("b", 12)], (CardPeriod(trap, may(3)),)) == [5, 9]
+    assert card_notes([CardPeriod(trap, may(3))], [photo("a", 8)]) == []
+
+
+def test_traps_without_photos_and_photos_without_cards_are_named() -> None:
+    photos = [photo("a", 8), photo("b", 12, "T2"), photo("c", 12, "T10"), photo("no trap", 2, None)]
+    unseen, bare = card_notes([CardPeriod("T99", may(3)), CardPeriod("t1", may(3))], photos)
+    assert "T99" in unseen
+    assert "T1, T2, T10" in unseen
+    assert "T2, T10" in bare
+    assert "T1," not in bare
+    assert card_notes([], photos) == []
+
+
+def test_cards_of_one_trap_in_two_spellings_must_not_overlap(tmp_path: Path) -> None:
+    path = tmp_path / "cards.csv"
+    path.write_text("trap,placed,removed\nT1,2026-05-01,2026-05-20\nt1,2026-05-10,\n")
+    with pytest.raises(DataError, match="still hung"):
+        read_card_periods(path)
 
 
 def test_traps_that_are_not_named_go_by_their_visits() -> None:

@@ -47,6 +47,13 @@ def made_head(*labels: str, bias: Sequence[float] = (4.0, 0.0)) -> FewShotHead:
 VECTORS = np.full((1, 4), 0.5, np.float32)
 
 
+def test_it_takes_as_many_crops_at_once_as_its_base() -> None:
+    base = Base()
+    assert AdaptedEncoder("farm", base, None, None, "x").batch_size is None
+    base.batch_size = 64  # type: ignore[attr-defined]
+    assert AdaptedEncoder("farm", base, None, None, "x").batch_size == 64
+
+
 def test_a_folder_gives_back_what_was_saved(tmp_path: Path) -> None:
     head, calibration = made_head("aphid", "moth"), Calibration(2.0, {"aphid": 0.4}, "best F1")
     save_adapted(tmp_path / "farm", Base(), head, calibration)

@@ -15,6 +15,8 @@ import pytest
 import supervision as sv
 import yaml
 from faster_coco_eval import COCO
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools import coco as pycoco
 from ultralytics.data.dataset import YOLODataset
@@ -218,7 +220,7 @@ def test_yolo_opens_in_supervision(tmp_path: Path) -> None:
 @pytest.mark.parametrize("all_regions", [False, True])
 def test_yolo_is_equal_in_ultralytics_own_loader(result: Detections, tmp_path: Path, all_regions: bool) -> None:
     yolo.write(result, tmp_path, all_regions=all_regions)
-    with (tmp_path / "photos.csv").open(encoding="utf-8", newline="") as file:
+    with (tmp_path / "photos.csv").open(encoding="utf-8-sig", newline="") as file:
         stems = {row["photo"]: Path(row["label_file"]).stem for row in csv.DictReader(file)}
     (tmp_path / "images").mkdir()
     places = {}
@@ -253,6 +255,52 @@ def test_yolo_says_which_file_belongs_to_which_photo(result: Detections, tmp_pat
     assert yaml.safe_load((tmp_path / "set" / "data.yaml").read_text("utf-8"))["names"] == dict(
         enumerate(result.label_names)
     )
+
+
+def test_the_table_of_yolo_opens_in_a_spreadsheet_as_the_others_do(result: Detections, tmp_path: Path) -> None:
+    photos = (replace(result.photos[0], name="=HYPERLINK(1).jpg"), *result.photos[1:])
+    yolo.write(replace(result, photos=photos), tmp_path / "set")
+    content = (tmp_path / "set" / "photos.csv").read_bytes()
+    assert content.startswith(b"\xef\xbb\xbf")
+    with (tmp_path / "set" / "photos.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert "'=HYPERLINK(1).jpg" in [row["photo"] for row in rows]
+    assert all(row["produced_by"].startswith("agri-clip") for row in rows)
+
+
+def yolo_edges(folder: Path) -> np.ndarray:
+    """xyxy of every line, as programs reckon it from the numbers in the file."""
+    lines = [line for file in (folder / "labels").iterdir() for line in file.read_text().splitlines()]
+    x, y, w, h = np.array([[float(cell) for cell in line.split()[1:]] for line in lines]).T
+    return np.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], axis=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 9000), st.integers(1, 9000), st.data())
+def test_yolo_boxes_stay_in_their_photo_after_rounding(
+    tmp_path_factory: pytest.TempPathFactory, width: int, height: int, data: st.DataObject
+) -> None:
+    corner = st.tuples(st.floats(-5, width + 5, width=32), st.floats(-5, height + 5, width=32))
+    pairs = data.draw(st.lists(st.tuples(corner, corner), min_size=1, max_size=8))
+    boxes = np.array([[min(a[0], b[0]), min(a[1], b[1]), max(a[0], b[0]), max(a[1], b[1])] for a, b in pairs])
+    n = len(boxes)
+    found = Detections(
+        photos=(PhotoRecord("a.jpg", width, height),),
+        label_names=("moth",),
+        photo_index=np.zeros(n),
+        boxes=boxes,
+        outlines=(None,) * n,
+        label_index=np.zeros(n),
+        status=np.zeros(n),
+        **{name: np.ones(n) for name in ("scores", "insect", "objectness", "margin", "length_px", "length_mm")},
+    )
+    folder = tmp_path_factory.mktemp("yolo") / "set"
+    yolo.write(found, folder)
+    edges = yolo_edges(folder)
+    assert edges.min() >= 0
+    assert edges.max() <= 1
+    wanted = np.clip(found.boxes, 0, [width, height] * 2) / ([width, height] * 2)
+    np.testing.assert_allclose(edges, wanted, atol=2.6e-6)
 
 
 def test_yolo_without_a_photo_size_is_refused_and_leaves_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the encoder's training is made of: the loss is CLIP's, crops are changed, pools and tokenizer keep their word."""
+"""The encoder's training: the loss is CLIP's, crops are changed, pools and tokenizer keep their word."""
 
 from __future__ import annotations
 

@@ -10,13 +10,23 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from agri_clip.errors import PromptError
 from agri_clip.prompts import DEFAULT_NEGATIVES, TEMPLATES, Negative, PromptSet, Target
-from agri_clip.prompts.base import label_key
+from agri_clip.prompts.base import label_key, tidy, worded
 from agri_clip.prompts.templates import expand, with_article
 
-phrases = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(lambda t: t.split())
+
+def is_usable(text: str) -> bool:
+    """Whether a phrase can be encoded."""
+    try:
+        return bool(worded(tidy(text)))
+    except ValueError:
+        return False
+
+
+phrases = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(is_usable)
 phrase_lists = st.lists(phrases, max_size=4).map(tuple)
 lengths = st.none() | st.tuples(st.floats(0.01, 10), st.floats(10, 500))
 templates = st.lists(st.sampled_from([*TEMPLATES, "a {} in a field", "leaf with {}"]), min_size=1, unique=True)
@@ -40,6 +50,23 @@ def prompt_sets(draw: st.DrawFn) -> PromptSet:
     ]
     negatives = [Negative(name=name, phrasings=draw(phrase_lists)) for name in names[cut:]]
     return PromptSet(name=draw(phrases), targets=targets, negatives=negatives, templates=draw(templates))
+
+
+@pytest.mark.parametrize("sentence", ["!!! ???", "🐛", "🦟 🦟", "…", "a 🐛", "the !!!", "¿?"])
+def test_a_prompt_without_a_word_is_refused(sentence: str) -> None:
+    with pytest.raises(PromptError, match="has no word") as told:
+        PromptSet.of("a moth", sentence)
+    assert "\n" not in str(told.value)
+    with pytest.raises(PromptError, match="has no word"):
+        PromptSet.of("a moth", negatives=[sentence])
+    with pytest.raises(ValidationError, match="has no word"):
+        Target(name=sentence)
+    assert Target(name=sentence, phrasings=("a moth",)).name  # a sign may be a label
+
+
+@pytest.mark.parametrize("sentence", ["aphid", "A", "17", "WF-1", "粉虱", "सफ़ेद मक्खी", "a moth!", "ø"])
+def test_a_prompt_with_a_word_stays(sentence: str) -> None:
+    assert PromptSet.of(sentence).labels == (sentence,)
 
 
 @settings(max_examples=25, deadline=None)

@@ -9,7 +9,14 @@ import pytest
 from agri_clip.errors import PromptError
 from agri_clip.prompts import DEFAULT_NEGATIVES, PromptSet, load_catalogue
 from agri_clip.prompts._files import data_dir, data_files
-from agri_clip.prompts.checks import check_prompts
+from agri_clip.prompts.checks import (
+    MOST_TOLD,
+    SharedCountWarning,
+    capped,
+    check_prompts,
+    shared_counts,
+    warn_of_shared_counts,
+)
 
 FAULTS = {
     "empty": ("", 1, "empty"),
@@ -143,6 +150,22 @@ def test_every_ready_set_loads_and_is_sound(name: str) -> None:
 
 def test_there_are_ready_sets() -> None:
     assert {"greenhouse", "field", "orchard"} <= set(READY)
+
+
+def test_names_that_share_a_count_are_told_and_many_of_them_are_capped() -> None:
+    near = shared_counts(PromptSet.of("an insect", "insects", "Insect.", "the insect", "insect!"))
+    assert len(near) >= 10  # each with each
+    assert any("'an insect' and 'Insect.'" in note for note in near)
+    rejected = PromptSet.of("an insect", negatives=["insects"])
+    assert any("'an insect' and 'insects'" in note for note in shared_counts(rejected))
+    assert shared_counts(PromptSet.of("a moth", "a fly", "an aphid")) == ()
+    many = capped([str(number) for number in range(500)])
+    assert len(many) == MOST_TOLD + 1
+    assert many[-1] == "and 490 more like these"
+    with pytest.warns(SharedCountWarning, match="share the count") as told:
+        warn_of_shared_counts(PromptSet.of(*(f"beetle number{n}" for n in range(100, 140))))
+    assert len(told) == 1
+    assert len(str(told[0].message).splitlines()) <= MOST_TOLD + 1
 
 
 def test_checks_find_what_cannot_be_told_apart() -> None:

@@ -161,6 +161,13 @@ def test_large_photo_read_in_tiles_gives_each_insect_once_and_whole() -> None:
     assert (overlap > 0.65).sum(axis=1).max() <= 3
 
 
+def test_the_version_tells_settings_apart_and_the_usual_ones_are_not_named() -> None:
+    assert ContrastProposer().version == ContrastProposer(max_regions=3000).version == "2"
+    changed = [ContrastProposer(min_side=30), ContrastProposer(min_side=31), ContrastProposer(outlines=False)]
+    assert len({proposer.version for proposer in changed} | {"2"}) == 4
+    assert ContrastProposer(tile=900, levels=8).version == ContrastProposer(levels=8, tile=900).version
+
+
 def test_tile_too_small_for_its_overlap_is_refused() -> None:
     with pytest.raises(ValueError, match="tile"):
         ContrastProposer(tile=256)

@@ -99,7 +99,7 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
     visitor = visit()
     page = visitor.page
     start(visitor, season_zip, name="House <b>2</b>", words="a whitefly\na dark fly")
-    wait_for(visitor, "#batch-status", "Done: 4 of 4 photos")
+    wait_for(visitor, "#batch-status", "Done: 3 read, 1 not, of 4 photos")
     rows = cells(visitor, "#batch-counts")
     assert [row[:3] for row in rows] == [
         ["T1", "2026-05-04", "1"],
@@ -158,6 +158,32 @@ def test_a_season_is_counted_reported_asked_again_and_nobody_elses(visit, season
     other.page.fill("#ask-sentences textarea", "an insect")
     other.page.click("#ask-archive input")
     assert "House" not in " ".join(other.page.locator("[role=option]").all_inner_texts())
+
+
+def test_a_batch_in_which_no_photo_can_be_read_lists_them_all(visit, tmp_path):
+    broken = tmp_path / "card.jpg"
+    broken.write_bytes(b"no photo at all")
+    visitor = visit()
+    start(visitor, broken, name="Broken", words="a whitefly")
+    wait_for(visitor, "#batch-status", "Done: 0 read, 1 not")
+    assert [row[0] for row in cells(visitor, "#batch-failures")] == ["card.jpg"]
+    assert visitor.page.locator("#batch-status [role=alert]").count() == 0
+    assert visitor.errors == []
+
+
+def test_an_answer_does_not_stay_under_an_error(visit, small_photos):
+    visitor = visit()
+    start(visitor, small_photos[0], name="One", words="an insect")
+    wait_for(visitor, "#batch-status", "Done: 1 of 1 photos")
+    visitor.open_tab("ask")
+    visitor.page.fill("#ask-sentences textarea", "an insect")
+    visitor.page.click("#ask-start")
+    visitor.page.wait_for_selector("#ask-save-csv:enabled")
+    visitor.page.fill("#ask-sentences textarea", "!!!")
+    visitor.page.click("#ask-start")
+    visitor.page.wait_for_selector("#ask-status [role=alert]")
+    visitor.page.wait_for_selector("#ask-save-csv:disabled")
+    assert cells(visitor, "#ask-counts") == []
 
 
 def test_a_batch_is_stopped_and_goes_on(visit, small_photos, monkeypatch):

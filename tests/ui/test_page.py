@@ -156,6 +156,41 @@ def test_two_visitors_at_once_see_only_their_own(visit):
     assert third.page.locator("#find-counts table").count() == 0
 
 
+def test_boxes_are_as_wide_on_the_screen_at_every_zoom(visit):
+    visitor = visit(viewport={"width": 390, "height": 844})
+    page = visitor.page
+    find(visitor, "a whitefly")
+
+    def width_on_screen() -> float:
+        return page.evaluate(
+            """() => {
+              const rect = document.querySelector('#find-viewer rect[data-box]');
+              return parseFloat(getComputedStyle(rect).strokeWidth) * rect.getScreenCTM().a;
+            }"""
+        )
+
+    assert width_on_screen() == pytest.approx(2, abs=0.3)
+    page.click("#find-viewer [data-do=closer]")
+    page.click("#find-viewer [data-do=closer]")
+    assert width_on_screen() == pytest.approx(2, abs=0.3)
+
+
+def test_keys_count_while_a_choice_has_the_focus_and_none_is_lost(visit):
+    visitor = visit()
+    page = visitor.page
+    find(visitor, "an insect")
+    visitor.open_tab("check")
+    page.wait_for_selector("#check-crop img")
+    page.focus("#check-what input[type=radio]:checked")
+    for _ in range(3):
+        page.keyboard.press("1")
+    page.wait_for_function("document.querySelector('#check-counts').innerText.includes('3 of 3 were right')")
+    page.click("#check-else")
+    page.wait_for_selector("#check-status [role=alert]")
+    below = page.locator("#check-status").bounding_box()["y"] - page.locator("#check-else").bounding_box()["y"]
+    assert 0 < below < 400
+
+
 def test_answers_by_click_and_key_correct_the_counts_and_are_kept(visit, served: Served):
     visitor = visit()
     page = visitor.page

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -49,6 +52,33 @@ def test_what_visitors_send_is_removed_after_a_while():
             time.sleep(1)
     finally:
         blocks.close()
+
+
+def test_what_visitors_have_here_goes_when_the_page_is_closed():
+    blocks, address = serve(PageOptions(**LIGHT), wait=False)
+    work = Path(os.environ["GRADIO_TEMP_DIR"]).parent
+    with sample_photos()[0].open("rb") as photo:
+        httpx.post(f"{address}gradio_api/upload", files={"files": ("trap.jpg", photo)})
+    visit = Session.open(work / "visits")
+    assert list(work.rglob("*.jpg"))
+    assert Path(os.environ["GRADIO_TEMP_DIR"]) not in visit.folder.parents  # what Gradio serves to whoever knows a path
+    blocks.close()
+    assert not work.exists()
+
+
+def test_a_page_that_is_told_to_end_leaves_nothing_behind(tmp_path):
+    code = (
+        "import os, signal, threading, time\n"
+        "from agri_clip.ui.launch import _remove_at_the_end\n"
+        "from pathlib import Path\n"
+        f"work = Path({str(tmp_path / 'work')!r}); work.mkdir(); (work / 'trap.jpg').write_bytes(b'x')\n"
+        "_remove_at_the_end(work)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+        "time.sleep(60)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=300)
+    assert ended.returncode == 128 + signal.SIGTERM
+    assert not (tmp_path / "work").exists()
 
 
 def test_whoever_starts_the_page_is_told_where_it_is(monkeypatch, capsys):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from agri_clip.errors import DataError, PhotoError
+from agri_clip.photo import read_photo
 from agri_clip.ui.uploads import Limits, collect_uploads, read_upload
 
 
@@ -42,6 +43,50 @@ def test_photos_and_zips_come_together_in_one_folder(tmp_path, photo):
     assert names_in(tmp_path / "in") == ["T1_2026-06-01-2.jpg", "T1_2026-06-01.jpg", "week 1/T2.jpg"]
     assert len(left_out) == 2
     assert "notes.txt" in left_out[0]
+
+
+def without_flag(path: Path, name: str, code_page: str, content: bytes) -> Path:
+    """A zip that does not say that its name is UTF-8, as programs of Windows and others write it."""
+    raw = name.encode(code_page)
+    plain = "x" * len(raw)
+    make_zip(path, {plain: content})
+    path.write_bytes(path.read_bytes().replace(plain.encode(), raw))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "code_page"),
+    [
+        ("Fälle T1 2026-05-04.jpg", "cp1252"),
+        ("Fälle_T1.jpg", "utf-8"),
+        ("Fälle_T1.jpg", "cp437"),
+        ("陷阱_2026-05-04.jpg", "gbk"),
+        ("温室/粉虱_T2.jpg", "gbk"),
+        ("粉虱.jpg", "utf-8"),
+        ("piège été.jpg", "cp850"),
+        ("señor niño.jpg", "cp1252"),
+        ("Größe.jpg", "cp1252"),
+    ],
+)
+def test_names_in_a_zip_are_read_whatever_wrote_them(tmp_path, photo, name, code_page):
+    packed = without_flag(tmp_path / "season.zip", name, code_page, photo.read_bytes())
+    collect_uploads([packed], tmp_path / "in", Limits())
+    assert names_in(tmp_path / "in") == [name]
+
+
+def test_the_reason_of_a_photo_in_a_batch_is_the_visitors_too():
+    with pytest.raises(PhotoError, match=r"more than 0\.001 megapixels, which this page does not take") as told:
+        read_photo(cv2.imencode(".png", np.zeros((60, 80, 3)))[1].tobytes(), **Limits(megapixels=0.001).reading)
+    assert "--max-megapixels" not in told.value.reason
+
+
+def test_a_photo_with_a_zip_behind_it_is_a_photo(tmp_path, photo):
+    packed = make_zip(tmp_path / "behind.zip", {"inner.jpg": b"x"})
+    both = tmp_path / "both.jpg"
+    both.write_bytes(photo.read_bytes() + packed.read_bytes())
+    assert zipfile.is_zipfile(both)
+    collect_uploads([both], tmp_path / "in", Limits())
+    assert names_in(tmp_path / "in") == ["both.jpg"]
 
 
 @pytest.mark.parametrize(

@@ -70,14 +70,14 @@ def trend(season: Season, label: str, words: Words) -> Trend:
     ----------
     season : Season
     label : str
-        One of `season.labels`.
+        Of one that is not among `season.labels`, as where no photo could be read, there is nothing to draw.
     words : Words
 
     Returns
     -------
     Trend
     """
-    dated = [row for row in season.by_label[label] if row.day is not None]
+    dated = [row for row in season.by_label.get(label, []) if row.day is not None]
     if season.main_span is None or season.main_span[0] == season.main_span[1]:
         return Trend(None, (words.text("one_day"),))
     first, last = season.main_span

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from agri_clip.label_vectors import THRESHOLD
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.ui.answering import Asked, Searched
 from agri_clip.ui.archives import chosen_place, file_stem, open_places
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.page import SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
@@ -121,7 +122,7 @@ def _connect_ask(page: Page, given: _Given, shown: _Shown) -> None:
         return _answers(session.answered, shown, language)
 
     given.start.click(
-        page.job(shown.status, ask),
+        page.job(shown.status, ask, failed=partial(_cleared, shown)),
         [page.session, given.archive, *given.questions.wishes, given.questions.force],
         [page.session, shown.threshold, *shown.results],
         concurrency_id=SCORES,
@@ -156,7 +157,7 @@ def _connect_search(page: Page, given: _Given, shown: _Shown) -> None:
         }
 
     given.search.click(
-        page.job(shown.status, search),
+        page.job(shown.status, search, failed=partial(_cleared, shown)),
         [page.session, given.archive, given.example],
         [page.session, shown.threshold, *shown.results],
         concurrency_id=SCORES,
@@ -165,19 +166,30 @@ def _connect_search(page: Page, given: _Given, shown: _Shown) -> None:
     )
 
 
+def _cleared(shown: _Shown, session: Session, language: str) -> Changes:  # noqa: ARG001 - jobs know the language
+    """Nothing of an earlier answer stays under an error."""
+    session.answered = None
+    return {
+        **dict.fromkeys((shown.counts, shown.ranked), ""),
+        shown.save.button: gr.Button(interactive=False),
+        shown.threshold: gr.Slider(interactive=False),
+    }
+
+
 def _answers(asked: Asked, shown: _Shown, language: str) -> Changes:
     """What is shown of an answer."""
-    unknown = unknown_words(asked.answer.detections, language)
+    told = prompt_notes(asked.prompts, asked.answer.detections, language)
     return {
-        shown.status: "\n".join([say("batch_found", language, n=asked.found), *unknown]),
+        shown.status: "\n".join([say("batch_found", language, n=asked.found), *told]),
         shown.counts: counts_html(asked, ("trap",), language),
         shown.ranked: ranked_html(asked, language),
         shown.save.button: gr.Button(interactive=True),
     }
 
 
-def _write(session: Session, language: str) -> Path:  # noqa: ARG001 - jobs know the language
-    assert session.answered is not None  # the button waits until there is an answer
+def _write(session: Session, language: str) -> Path:
+    if session.answered is None:  # the button waits until there is an answer
+        raise DataError(say("nothing_to_save", language))
     path = session.file(f"{file_stem(session.answered.place)}-answer.csv")
     session.answered.write_csv(path)
     return path

@@ -19,9 +19,9 @@ from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.settings import Settings
 from agri_clip.ui.answering import Asked, most_first
 from agri_clip.ui.archives import file_stem
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.batches import Done, Job, folder_job, run_job, upload_job
-from agri_clip.ui.options import PageOptions, allowed_folders
+from agri_clip.ui.options import allowed_folders
 from agri_clip.ui.page import BATCHES, SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
@@ -128,7 +128,7 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         stop = session.stop = Stop()
         session.counted = None
         yield {
-            **_results(session, shown, page.options, language),
+            **_results(session, shown, language),
             **_pressable(given, shown, language, running=True),
             shown.progress: f"<p>{escape(say('batch_begun', language))}</p>",
         }
@@ -143,12 +143,12 @@ def _connect_start(page: Page, given: _Given, shown: _Shown) -> None:
         done = yield from _fill(session, stop, job, shown, language)
         session.counted = Asked.ask(job.place, detector.encoder, prompts, force=force) if done.kept else None
         yield {
-            **_results(session, shown, page.options, language, said=_said(done, language)),
+            **_results(session, shown, language, said=_said(done, language)),
             **_pressable(given, shown, language, stopped=done.stopped),
             **{shown.threshold: gr.Slider(value=THRESHOLD, interactive=True), shown.progress: ""},
         }
 
-    def failed(language: str) -> Changes:
+    def failed(session: Session, language: str) -> Changes:  # noqa: ARG001 - results went when the run began
         return {**_pressable(given, shown, language), shown.progress: ""}
 
     questions = given.questions
@@ -208,7 +208,7 @@ def _connect_results(page: Page, shown: _Shown) -> None:
         if session.counted is None:
             return {}
         session.counted = session.counted.scored(threshold)
-        return _results(session, shown, page.options, language)
+        return _results(session, shown, language)
 
     def draw(session: Session, pest: str | None, language: str) -> Changes:
         return {} if session.counted is None else _chart(shown, *chart(session.counted, pest, language))
@@ -230,7 +230,7 @@ def _connect_results(page: Page, shown: _Shown) -> None:
     )
 
 
-def _results(session: Session, shown: _Shown, options: PageOptions, language: str, *, said: str = "") -> Changes:
+def _results(session: Session, shown: _Shown, language: str, *, said: str = "") -> Changes:
     """What is shown of the photos that are counted; nothing where none are."""
     asked, buttons = session.counted, [save.button for save in shown.saves.values()]
     if asked is None:
@@ -241,10 +241,10 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
         }
     pests = list(most_first(asked.by_trap_and_day))
     drawn, notes = chart(asked, pests[0], language)
-    unknown = unknown_words(asked.answer.detections, language)
+    told = prompt_notes(asked.prompts, asked.answer.detections, language)
     return {
-        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *unknown]),
-        shown.failures: failures_html(asked, options.limits, language),
+        shown.status: "\n".join([*([said] if said else []), say("batch_found", language, n=asked.found), *told]),
+        shown.failures: failures_html(asked, language),
         shown.counts: counts_html(asked, ("trap", "day"), language),
         **_chart(shown, drawn, notes),
         shown.pest: gr.Dropdown(pests, value=pests[0], visible=drawn is not None),
@@ -253,6 +253,8 @@ def _results(session: Session, shown: _Shown, options: PageOptions, language: st
 
 
 def _said(done: Done, language: str) -> str:
+    if done.failed and not done.stopped:
+        return say("batch_done_some", language, n=done.kept - done.failed, failed=done.failed, total=done.total)
     return say("batch_stopped" if done.stopped else "batch_done", language, n=done.kept, total=done.total)
 
 
@@ -276,8 +278,9 @@ _SAVED: dict[str, tuple[str, Callable[[Asked, Path], None]]] = {
 
 
 def _writer(kind: str) -> Callable[[Session, str], Path]:
-    def write(session: Session, language: str) -> Path:  # noqa: ARG001 - jobs know the language
-        assert session.counted is not None  # the button waits until there is something
+    def write(session: Session, language: str) -> Path:
+        if session.counted is None:  # the button waits until there is something
+            raise DataError(say("nothing_to_save", language))
         ending, save = _SAVED[kind]
         path = session.file(f"{file_stem(session.counted.place)}{ending}")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from html import escape
@@ -78,7 +79,6 @@ def build_check(page: Page, tab: gr.Tab) -> None:
     """Lay the tab out and join it with its jobs; it shows what is to be checked whenever it is opened."""
     word = page.word
     gr.Markdown(word("check_intro"))
-    status = make_status("check-status")
     what = gr.Radio(
         [(word(f"check_of_{name}"), name) for name in SOURCES],
         value="finding",
@@ -104,6 +104,7 @@ def build_check(page: Page, tab: gr.Tab) -> None:
                 label=word("check_instead"),
                 elem_id="check-instead",
             )
+            status = make_status("check-status")  # beside the buttons, for that is where people look
             with gr.Row():
                 back = gr.Button(word("check_back"), size="sm", elem_id="check-back", elem_classes=["key-b"])
                 later = gr.Button(word("check_later"), size="sm", elem_id="check-later", elem_classes=["key-space"])
@@ -142,11 +143,12 @@ def _connect(page: Page, check: _Check, tab: gr.Tab) -> None:
         (check.back.click, back),
     ):
         event(
-            page.job(check.status, work),
+            page.job(check.status, _in_turn(work)),
             [page.session, check.what],
             outputs,
             concurrency_id=SCORES,
             show_progress="hidden",
+            trigger_mode="multiple",
             api_visibility="private",
         )
     for name, (verdict, _) in BUTTONS.items():
@@ -168,13 +170,24 @@ def _connect_answer(page: Page, check: _Check, name: str, verdict: Verdict) -> N
         return _shown(check, session, what, language) | {check.instead: None}
 
     check.answers[name].click(
-        page.job(check.status, answer),
+        page.job(check.status, _in_turn(answer)),
         [page.session, check.what, check.instead],
         [page.session, check.status, *check.changing],
         concurrency_id=SCORES,
         show_progress="hidden",
+        trigger_mode="multiple",  # a quick second press is an answer too, to the next region
         api_visibility="private",
     )
+
+
+def _in_turn(work: Callable[..., Changes]) -> Callable[..., Changes]:
+    """A job that waits for the one before it: each press is an answer to the region that is then shown."""
+
+    def run(session: Session, *values: Any) -> Changes:
+        with session.turn:
+            return work(session, *values)
+
+    return run
 
 
 def _answers_folder(page: Page, session: Session) -> Path:
@@ -256,7 +269,8 @@ def _counts(detections: Detections, answers: Answers | None, language: str) -> s
 
 
 def _given(session: Session) -> Answers:
-    assert session.answers is not None  # the buttons wait until there are some
+    if session.answers is None:  # the buttons wait until there are some, but a visit may have ended meanwhile
+        raise DataError(say("nothing_to_save"))
     return session.answers
 
 

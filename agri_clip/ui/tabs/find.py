@@ -8,19 +8,18 @@ from pathlib import Path
 
 import gradio as gr
 
-from agri_clip.errors import PromptError
+from agri_clip.errors import DataError, PromptError
 from agri_clip.exports import coco, csv_table, write_picture
 from agri_clip.label_vectors import THRESHOLD
-from agri_clip.photo import read_photo
 from agri_clip.photo_formats import PHOTO_EXTENSIONS
 from agri_clip.settings import Settings
-from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, unknown_words
+from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.finding import Finding
 from agri_clip.ui.page import MODELS, SCORES, Changes, Page, make_status
 from agri_clip.ui.samples import SAMPLE_PROMPTS, sample_photos
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
-from agri_clip.ui.uploads import read_upload
+from agri_clip.ui.uploads import Limits, read_upload
 from agri_clip.ui.viewer import crop_rows, found_counts, html_table, make_viewer, serve_photo, viewer_value
 from agri_clip.ui.words import say
 
@@ -68,7 +67,7 @@ def build_find(page: Page, tab: gr.Tab) -> None:  # noqa: ARG001 - all tabs are 
     _connect_find(page, asked, shown)
     _connect_sliders(page, shown)
     for kind, save in shown.saves.items():
-        connect_saving(page, save, shown.status, _writer(kind))
+        connect_saving(page, save, shown.status, _writer(kind, page.options.limits))
 
 
 def _lay_questions(page: Page) -> _Asked:
@@ -172,8 +171,14 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
             shown.longest: gr.Slider(maximum=reach, value=reach, info=unit),
         }
 
+    def failed(session: Session, language: str) -> Changes:
+        """Nothing of an earlier run stays under an error but the photo."""
+        session.finding = None
+        viewer = viewer_value(session.view, language)
+        return {shown.viewer: viewer, shown.counts: "", shown.crops: "", **_buttons(shown, ready=False)}
+
     asked.start.click(
-        page.job(shown.status, find),
+        page.job(shown.status, find, failed=failed),
         [page.session, asked.photo, *asked.questions.wishes, asked.questions.force, *asked.questions.measures],
         [
             page.session,
@@ -189,13 +194,12 @@ def _connect_find(page: Page, asked: _Asked, shown: _Shown) -> None:
 
 def _results(shown: _Shown, session: Session, language: str) -> Changes:
     """What is shown of a finding."""
-    finding = session.finding
-    assert finding is not None
+    finding = _finding(session, language)
     numbers = found_counts(finding)
     said = [
         say("find_found", language, n=sum(numbers)),
         *finding.record.notes,
-        *unknown_words(finding.detections, language),
+        *prompt_notes(finding.prompts, finding.detections, language),
     ]
     uncounted = finding.detections.not_counted
     rows = [
@@ -211,6 +215,19 @@ def _results(shown: _Shown, session: Session, language: str) -> Changes:
         shown.counts: table,
         shown.crops: crop_rows(finding, language),
     }
+
+
+def _finding(session: Session, language: str) -> Finding:
+    """What was found last; the buttons wait until there is something.
+
+    Raises
+    ------
+    DataError
+        It has gone meanwhile.
+    """
+    if session.finding is None:
+        raise DataError(say("nothing_to_save", language))
+    return session.finding
 
 
 def _buttons(shown: _Shown, *, ready: bool) -> Changes:
@@ -239,19 +256,19 @@ def _connect_sliders(page: Page, shown: _Shown) -> None:
         )
 
 
-def _save_picture(finding: Finding, session: Session) -> Path:
+def _save_picture(finding: Finding, session: Session, limits: Limits) -> Path:
     path = session.file(f"{Path(finding.record.name).stem}-found.jpg")
-    write_picture(read_photo(finding.path, name=finding.record.name), finding.detections, path)
+    write_picture(read_upload(finding.path, limits), finding.detections, path)
     return path
 
 
-def _save_csv(finding: Finding, session: Session) -> Path:
+def _save_csv(finding: Finding, session: Session, limits: Limits) -> Path:  # noqa: ARG001 - all are called alike
     path = session.file(f"{Path(finding.record.name).stem}-found.csv")
     csv_table.write(finding.detections, path)
     return path
 
 
-def _save_coco(finding: Finding, session: Session) -> Path:
+def _save_coco(finding: Finding, session: Session, limits: Limits) -> Path:  # noqa: ARG001
     path = session.file(f"{Path(finding.record.name).stem}-coco.json")
     coco.write(finding.detections, path)
     return path
@@ -260,9 +277,8 @@ def _save_coco(finding: Finding, session: Session) -> Path:
 _SAVED = {"picture": _save_picture, "csv": _save_csv, "coco": _save_coco}
 
 
-def _writer(kind: str) -> Callable[[Session, str], Path]:
-    def write(session: Session, language: str) -> Path:  # noqa: ARG001 - jobs know the language
-        assert session.finding is not None  # the button waits until there is one
-        return _SAVED[kind](session.finding, session)
+def _writer(kind: str, limits: Limits) -> Callable[[Session, str], Path]:
+    def write(session: Session, language: str) -> Path:
+        return _SAVED[kind](_finding(session, language), session, limits)
 
     return write

@@ -105,16 +105,23 @@ def _connect_making(page: Page, made: _Made, make: gr.Button, load: gr.File, sav
     def read(session: Session, path: str | None, language: str) -> Changes:
         return {} if path is None else take(session, PromptSet.load(Path(path)), language)
 
+    def failed(session: Session, language: str) -> Changes:  # noqa: ARG001 - the set made before stays in use
+        return {made.table: "", save: gr.Button(interactive=False)}
+
     outputs = [page.session, made.status, made.table, save]
     make.click(
-        page.job(made.status, build),
+        page.job(made.status, build, failed=failed),
         [page.session, made.name, made.ready, made.pests, made.sentences, made.ignore],
         outputs,
         concurrency_id=MODELS,
         api_visibility="private",
     )
     load.upload(
-        page.job(made.status, read), [page.session, load], outputs, concurrency_id=MODELS, api_visibility="private"
+        page.job(made.status, read, failed=failed),
+        [page.session, load],
+        outputs,
+        concurrency_id=MODELS,
+        api_visibility="private",
     )
 
 
@@ -133,8 +140,9 @@ def _table(prompts: PromptSet, language: str) -> str:
     return html_table(columns, rows, prompts.name) + html_table([say("pests_ignored_head", language)], ignored, "")
 
 
-def _save(session: Session, language: str) -> Path:  # noqa: ARG001 - writers know the language
-    assert session.prompts is not None  # the button waits until there is one
+def _save(session: Session, language: str) -> Path:
+    if session.prompts is None:  # the button waits until there is one
+        raise PromptError(say("nothing_to_save", language))
     letters = "".join(letter if letter.isalnum() else "-" for letter in session.prompts.name).strip("-")
     path = session.file(f"{letters or 'prompts'}.yaml")
     path.parent.mkdir(parents=True, exist_ok=True)

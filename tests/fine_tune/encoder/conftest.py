@@ -14,14 +14,14 @@ import torch
 from fine_tune.pool import CropPool, render_pool
 from fine_tune.synthetic import NONE
 
-LOAD = '''
+LOAD = """
 import timm, torch
 def load():
     torch.manual_seed(5)
     names = ["Bombus terrestris (Buff-tailed Bumblebee)", "Halyomorpha halys (Brown Marmorated Stink Bug)",
              "Vanessa cardui ()", "Nowhere known (Nobody)"]
     return timm.create_model("mobilenetv2_050", num_classes=5).eval(), names
-'''
+"""
 PHOTOS = (
     ("bee.jpg", "Bombus terrestris", "bee", "train"),
     ("bug.jpg", "Halyomorpha halys", "stink bug", "train"),
