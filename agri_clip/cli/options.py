@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,9 +105,7 @@ NamePattern = Annotated[
 RawOrientation = Annotated[bool, typer.Option("--raw-orientation", help="Do not turn photos as their EXIF data say.")]
 MaxMegapixels = Annotated[
     float | None,
-    typer.Option(
-        "--max-megapixels", min=0.001, max=1_000_000, callback=finite, help="Refuse larger photos before decoding them."
-    ),
+    typer.Option("--max-megapixels", min=0.001, callback=finite, help="Refuse larger photos before decoding them."),
 ]
 
 
@@ -204,5 +203,5 @@ def reading_options(name_pattern: str | None, raw_orientation: bool, max_megapix
     """Options of `read_photo`; those left out keep their defaults."""
     options: dict[str, Any] = {"exif_orientation": not raw_orientation, "name_pattern": name_pattern}
     if max_megapixels is not None:
-        options["max_pixels"] = int(max_megapixels * 1_000_000)
+        options["max_pixels"] = int(min(max_megapixels * 1_000_000, sys.maxsize))
     return options

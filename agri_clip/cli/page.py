@@ -9,9 +9,6 @@ import typer
 
 from agri_clip.cli.options import Device, EncoderName, ProposerName, app, chosen_models, finite
 
-#: Most that a limit of the page may be; more would be no limit.
-LARGEST = 1_000_000_000
-
 
 @app.command("app")
 def page(
@@ -44,21 +41,20 @@ def page(
         float,
         typer.Option(
             "--keep-minutes",
-            max=10_000_000,
             callback=finite,
             help="How long a visitor's uploads stay after the last use.",
         ),
     ] = 60,
     queue: Annotated[int, typer.Option("--queue", help="Most jobs that may wait.")] = 32,
     max_upload: Annotated[
-        float, typer.Option("--max-upload", max=LARGEST, callback=finite, help="Most megabytes of one upload.")
+        float, typer.Option("--max-upload", callback=finite, help="Most megabytes of one upload.")
     ] = 500,
     max_megapixels: Annotated[
-        float, typer.Option("--max-megapixels", max=LARGEST, callback=finite, help="Most megapixels of one photo.")
+        float, typer.Option("--max-megapixels", callback=finite, help="Most megapixels of one photo.")
     ] = 120,
     max_zip_files: Annotated[int, typer.Option("--max-zip-files", help="Most files in a zip.")] = 5000,
     max_zip: Annotated[
-        float, typer.Option("--max-zip", max=LARGEST, callback=finite, help="Most megabytes of a zip, unpacked.")
+        float, typer.Option("--max-zip", callback=finite, help="Most megabytes of a zip, unpacked.")
     ] = 20_000,
 ) -> None:
     """Open the web page: find, count, check and keep without a terminal."""

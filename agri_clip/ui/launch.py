@@ -41,6 +41,8 @@ TABS: dict[str, Callable[[Page, gr.Tab], None]] = {
 }
 #: Seconds between two looks for uploads that are too old.
 SWEEP = 300
+#: Most seconds that anything is kept: thirty years.
+LONGEST = 1_000_000_000
 FONTS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "sans-serif")
 
 
@@ -54,7 +56,7 @@ def build_page(options: PageOptions, finder: Finder, visits: Path | None = None)
     visits : Path or None
         Where the folders of visitors are made.
     """
-    seconds = options.keep_minutes * 60
+    seconds = min(options.keep_minutes * 60, LONGEST)
     words = page_words()
     with gr.Blocks(
         title=say("title"), analytics_enabled=False, delete_cache=(min(SWEEP, int(seconds) or 1), int(seconds) or 1)
@@ -156,7 +158,7 @@ def serve(
             footer_links=[],
             run_history=False,
             enable_monitoring=False,
-            max_file_size=int(options.limits.file_megabytes * 1_000_000),
+            max_file_size=options.limits.file_bytes,
             allowed_paths=[str(path) for path in sample_photos()],
             theme=make_theme(),
             css_paths=style,

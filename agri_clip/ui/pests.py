@@ -47,8 +47,9 @@ def _contained_first(names: dict[str, dict[str, None]], rank: dict[str, tuple[bo
     heapq.heapify(ready)
     ordered: dict[str, None] = {}
     while len(ordered) < len(names):
-        if not ready:  # two that hold each other's names: the one of the better rank goes first
-            heapq.heappush(ready, min((rank[entry], entry) for entry in names if entry not in ordered))
+        if not ready:  # some hold each other's names: the one that waits for fewest goes first
+            first = min((waits[entry], rank[entry], entry) for entry in names if entry not in ordered)
+            heapq.heappush(ready, first[1:])
         _, entry = heapq.heappop(ready)
         if entry in ordered:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import stat
+import sys
 import tempfile
 import zipfile
 from collections.abc import Sequence
@@ -44,7 +45,12 @@ class Limits:
     def reading(self) -> dict[str, Any]:
         """Options of `read_photo`: a limit is the operator's, and its option nothing that a visitor can set."""
         said = f"has more than {self.megapixels:g} megapixels, which this page does not take; make it smaller"
-        return {"max_pixels": int(self.megapixels * MEGABYTE), "too_large": said}
+        return {"max_pixels": int(min(self.megapixels * MEGABYTE, sys.maxsize)), "too_large": said}
+
+    @property
+    def file_bytes(self) -> int:
+        """Most bytes of one upload."""
+        return int(min(self.file_megabytes * MEGABYTE, sys.maxsize))
 
 
 def read_upload(path: Path, limits: Limits) -> Photo:
