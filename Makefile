@@ -5,8 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# A folder with train.json and val.json (COCO) and images/, for `make models`; and where its runs are kept.
+# A folder with train.json and val.json (COCO) and images/, for `make models`; one of close-ups with catalogue.csv and
+# images/; and where the runs are kept.
 PHOTOS ?=
+# Photos of named insects (catalogue.csv, images/), photos of leaves (annotations.json, images/) to measure on, and a
+# network that names species (load.py).
+NAMED ?=
+LEAVES ?=
+TEACHER ?=
+NAMED ?=
 RUNS ?= runs
 # Training frees and takes the same large blocks again and again; glibc need not give them back each time.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=200000000
@@ -16,7 +23,7 @@ KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP
 help:
 	@echo "make demo   set up $(VENV) and find insects on the sample photos"
 	@echo "make test   set up $(VENV), lint, type check and run every test"
-	@echo "make models PHOTOS=DIR   train both embedded models from nothing, measure them, write their cards (hours)"
+	@echo "make models PHOTOS=DIR NAMED=DIR TEACHER=DIR   train both embedded models, measure them, write their cards (hours)"
 	@echo "make measure PHOTOS=DIR  measure all models that are here: docs/benchmark.md, docs/model-card.md"
 	@echo "make clean  remove $(VENV) and results/"
 
@@ -42,20 +49,21 @@ test: lint types
 
 # Each step goes on where a killed run was; only finished models replace those in the package.
 models: $(READY)
-	@test -f "$(PHOTOS)/train.json" || { echo "make models PHOTOS=DIR: DIR holds train.json, val.json (COCO) and images/"; exit 2; }
+	@test -f "$(PHOTOS)/train.json" -a -f "$(NAMED)/catalogue.csv" -a -f "$(TEACHER)/load.py" || { \
+		echo "make models PHOTOS=DIR NAMED=DIR TEACHER=DIR: PHOTOS holds train.json, val.json (COCO) and images/, NAMED catalogue.csv and images/, TEACHER load.py"; exit 2; }
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/first --photos "$(PHOTOS)"
 	mkdir -p $(RUNS)/insect-yolo && ln -sfn ../first/photos $(RUNS)/insect-yolo/photos
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)" \
 		--start $(RUNS)/first/left-out --steps 3000
-	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/small --photos "$(PHOTOS)"
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/larger --photos "$(PHOTOS)" \
-		--start $(RUNS)/small/model --side 108 --size 96 --layers 1 2 4 3 --rate 0.0012 --steps 6000
+	mkdir -p $(RUNS)/scales && ln -sfn ../first/photos $(RUNS)/scales/photos
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/scales --photos "$(PHOTOS)" --named "$(NAMED)" \
+		--start $(RUNS)/insect-yolo/model --rendered 640 --steps 1300 --rate 0.0012
+	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/scales/model --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
-		--start $(RUNS)/larger/model --side 108 --size 96 --layers 1 2 4 3 --rate 0.0008 --steps 6000 \
-		--crops 120000 --seed 1
+		--named "$(NAMED)" --teacher "$(TEACHER)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
-	cp -R $(RUNS)/insect-yolo/model agri_clip/regions/weights/insect-yolo
+	cp -R $(RUNS)/scales/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
 	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)"
 	$(MAKE) measure LEFT_OUT="--left-out $(RUNS)/insect-yolo/left-out --left-out-kinds blue --left-out-kinds 'pan water' --left-out-kinds leaf"
@@ -63,7 +71,8 @@ models: $(READY)
 measure: $(READY)
 	@test -f "$(PHOTOS)/val.json" || { echo "make measure PHOTOS=DIR: DIR holds train.json, val.json (COCO) and images/"; exit 2; }
 	mkdir -p $(RUNS)
-	$(BIN)/python benchmarks/models.py --photos "$(PHOTOS)" --speed --out docs/benchmark.md --json $(RUNS)/figures.json $(LEFT_OUT)
+	$(BIN)/python benchmarks/models.py --photos "$(PHOTOS)" $(if $(NAMED),--named "$(NAMED)") \
+		$(if $(LEAVES),--leaves "$(LEAVES)") --speed --out docs/benchmark.md --json $(RUNS)/figures.json $(LEFT_OUT)
 	$(BIN)/python -m fine_tune.cards --figures $(RUNS)/figures.json
 
 clean:

@@ -4,7 +4,8 @@ python benchmarks/models.py --photos DIR --speed --out docs/benchmark.md --json 
 python benchmarks/models.py --only proposers --keep figures.json …    # the other parts as they were measured before
 python benchmarks/models.py --only encoders --encoder runs/1/model --label "seed 1"    # any number of such pairs
 
-DIR holds train.json and val.json (COCO) and images/; without it there are no figures of real photos.
+DIR holds train.json and val.json (COCO) and images/; without it there are no figures of real traps. --named and
+--leaves are folders of photos of real insects (see `benchmarks/real_photos.py`).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from agri_clip import encoders as encoder_registry
 from agri_clip import regions as proposer_registry
 from agri_clip.detector import Detector
 from agri_clip.errors import AgriClipError, ModelError
-from benchmarks import encoders, present, proposers, speed, whole_way
+from benchmarks import encoders, present, proposers, real_photos, speed, whole_way
 from benchmarks.labelled import LabelledSet, real_set, rendered_grounds, rendered_traps
 from benchmarks.page import write_page
 from fine_tune.synthetic.scenes import PHOTO_KINDS
@@ -40,6 +41,7 @@ class Part(StrEnum):
     """What can be measured by itself."""
 
     ENCODERS = "encoders"
+    PHOTOS = "photos"
     PROPOSERS = "proposers"
     PIPELINE = "pipeline"
     SPEED = "speed"
@@ -62,6 +64,8 @@ class Run:
     left_out: dict[str, str]
     left_out_kinds: list[str]
     photos: Path | None
+    named: Path | None
+    leaves: Path | None
     crops: int
     per_kind: int
     train_photos: int
@@ -107,6 +111,19 @@ def measure_encoders(run: Run) -> dict[str, Any]:
         if found is not None:
             models[label] = found
     return {"sets": encoders.describe_sets(rendered, real), "models": models}
+
+
+def measure_photos(run: Run) -> dict[str, Any]:
+    """Figures on photos of real insects: every encoder with the default proposer."""
+    leaves = None if run.leaves is None else real_set(run.leaves / "annotations.json", run.leaves / "images")
+    models = {}
+    if run.named is not None or leaves is not None:
+        for label, name in run.encoders.items():
+            detector = run.attempt("encoders", label, lambda encoder: Detector(encoder=encoder), name)
+            if detector is not None:
+                run.console.print(f"photos: {label}", markup=False)
+                models[label] = real_photos.measure_real_photos(detector, run.named, leaves)
+    return {"models": models}
 
 
 def measure_proposers(run: Run) -> dict[str, Any]:
@@ -165,6 +182,7 @@ def measure_speed(run: Run) -> dict[str, Any]:
 
 MEASURES: dict[Part, Callable[[Run], dict[str, Any]]] = {
     Part.ENCODERS: measure_encoders,
+    Part.PHOTOS: measure_photos,
     Part.PROPOSERS: measure_proposers,
     Part.PIPELINE: measure_pipeline,
     Part.SPEED: measure_speed,
@@ -172,7 +190,10 @@ MEASURES: dict[Part, Callable[[Run], dict[str, Any]]] = {
 
 
 #: Parts that each kind of model takes part in with every one that is here.
-CONCERNS = {"encoders": {Part.ENCODERS, Part.PIPELINE}, "proposers": {Part.PROPOSERS, Part.PIPELINE}}
+CONCERNS = {
+    "encoders": {Part.ENCODERS, Part.PHOTOS, Part.PIPELINE},
+    "proposers": {Part.PROPOSERS, Part.PIPELINE},
+}
 
 
 def take_over(figures: dict[str, Any], earlier: dict[str, Any], measured: set[str]) -> None:
@@ -191,6 +212,8 @@ def _size(photos: LabelledSet) -> dict[str, int]:
 
 def main(
     photos: Annotated[Path | None, typer.Option(help="Folder with train.json, val.json (COCO) and images/.")] = None,
+    named: Annotated[Path | None, typer.Option(help="Folder with catalogue.csv and images/ of named insects.")] = None,
+    leaves: Annotated[Path | None, typer.Option(help="Folder with annotations.json (COCO) and images/.")] = None,
     out: Annotated[Path | None, typer.Option(help="The page; printed where left out.")] = None,
     json_out: Annotated[
         Path | None, typer.Option("--json", help="File for all figures, written after each part.")
@@ -228,6 +251,8 @@ def main(
         left_out={f"without {', '.join(kinds)}": str(left_out)} if left_out is not None else {},
         left_out_kinds=kinds,
         photos=photos,
+        named=named,
+        leaves=leaves,
         crops=crops,
         per_kind=per_kind,
         train_photos=train_photos,

@@ -21,10 +21,11 @@ def write_page(figures: Figures) -> str:
     Parameters
     ----------
     figures : mapping
-        `made`, `absent`, and what there is of `encoders`, `proposers`, `pipeline` and `speed`; `earlier` holds the
-        `made` of those of them that are of an earlier run.
+        `made`, `absent`, and what there is of `photos`, `encoders`, `proposers`, `pipeline` and `speed`; `earlier`
+        holds the `made` of those of them that are of an earlier run.
     """
     sections: dict[str, Callable[[Figures], list[str]]] = {
+        "photos": _photos,
         "encoders": _encoders,
         "proposers": _proposers,
         "pipeline": _whole_way,
@@ -87,7 +88,13 @@ def _head(figures: Figures) -> list[str]:
             kind; other places, cameras and traps, or a second training run, may move it further.
         """),
     ]
-    titles = {"encoders": "Encoders", "proposers": "Proposers", "pipeline": "The whole way", "speed": "Speed"}
+    titles = {
+        "photos": "Photos of real insects",
+        "encoders": "Encoders",
+        "proposers": "Proposers",
+        "pipeline": "The whole way",
+        "speed": "Speed",
+    }
     for name, then in figures.get("earlier", {}).items():
         blocks.append(
             prose(f"""
@@ -96,6 +103,61 @@ def _head(figures: Figures) -> list[str]:
         )
     absent = [f"`{name}`" for names in figures["absent"].values() for name in names]
     return [*blocks, *([prose(f"Not present there, so without a row: {', '.join(absent)}.")] if absent else [])]
+
+
+def _photos(part: Figures) -> list[str]:
+    models = part["models"]
+    blocks = ["## Photos of real insects"]
+    if any("naming" in figures for figures in models.values()):
+        rows = [
+            [label, split, str(of["photos"]), *(cell(of[name]) for name in ("top1", "macro", "top5"))]
+            for label, figures in models.items()
+            for split, of in figures.get("naming", {}).items()
+        ]
+        blocks += [
+            prose("""
+                Whole photos, padded to squares; 45 groups, each name a bare word such as "a moth"; chance is 0.022. No
+                model of this project was trained on any of them. *Mean over groups* counts a group with few photos as
+                much as one with many; *among five* asks whether the right name is one of the best five. Some photos
+                may be among those that the starting weights were trained on (ImageNet).
+            """),
+            table(["encoder", "photos", "number", "right", "mean over groups", "among five"], rows),
+        ]
+        close = [
+            [label, str(f["close_ups"]["photos"]), percent(f["close_ups"]["found"]), percent(f["close_ups"]["large"])]
+            for label, f in models.items()
+            if "close_ups" in f
+        ]
+        blocks += [
+            "### Insects that fill the photo",
+            prose("""
+                Share of photos of one insect in which the prompt "an insect" counts anything, and in which a counted
+                box takes at least 4 % of the photo. More than half of them were trained on.
+            """),
+            table(["encoder", "photos", "anything counted", "a large box"], close),
+        ]
+    leaves = [figures["leaves"] for figures in models.values() if "leaves" in figures][:1]
+    for of in leaves:
+        blocks += [
+            "### Small insects on leaves",
+            prose(f"""
+                The default proposer on {of["photos"]} photos of leaves with {of["insects"]} labelled whiteflies, none
+                of them trained on; some insects have no label, so precision is understated.
+            """),
+            table(
+                ["AP50", "recall, best 3 boxes an insect", "recall, all boxes", "boxes for each insect"],
+                [[cell(of["ap50"]), cell(of["recall_best"]), cell(of["recall"]), cell(of["boxes_per_insect"], 1)]],
+            ),
+        ]
+    for label, figures in models.items():
+        check = figures.get("naming", {}).get("check")
+        if label == "builtin" and check:
+            rows = [[name, str(row["photos"]), _plain(row["right"], 2)] for name, row in check["groups"].items()]
+            blocks += [
+                "### Group by group: `builtin`, photos of *check*",
+                table(["group", "photos", "right"], rows),
+            ]
+    return blocks
 
 
 def _encoders(part: Figures) -> list[str]:

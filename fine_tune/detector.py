@@ -2,6 +2,7 @@
 
 python -m fine_tune.detector --out runs/first --photos DIR    # again after a kill: goes on where it was
 python -m fine_tune.detector --out runs/insect-yolo --photos DIR --start runs/first/left-out --steps 3000
+python -m fine_tune.detector --out runs/scales --photos DIR --named DIR --start runs/insect-yolo/model --steps 1600
 """
 
 from __future__ import annotations
@@ -22,13 +23,37 @@ from torch import Tensor, nn
 from agri_clip.errors import ModelError
 from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, save_model_folder
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.detector_composed import Sources, compose_tile, read_cut_outs, write_drawn
+from fine_tune.detector_named import read_named, write_cut_outs
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
-from fine_tune.detector_tiles import TileRecipe, cut_tile
+from fine_tune.detector_tiles import TileRecipe, cut_close_up, cut_tile
 from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
 from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
 
-#: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side.
-SETTINGS = {"imgsz": 640, "tile": 640, "overlap": 128, "conf": 0.05, "iou": 0.55, "views": 2}
+#: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side, and two coarse
+#: looks at the whole photo. A look of the training tile's own side shows the largest insects as training did.
+SETTINGS = {
+    "imgsz": 640,
+    "tile": 640,
+    "overlap": 128,
+    "conf": 0.05,
+    "iou": 0.55,
+    "views": 2,
+    "whole": 1024,
+    "looks": [640, 320],
+}
+
+#: The facts of a run, in its model folder.
+TRAINING = "training.json"
+#: What a run with close-ups changes of the recipe: the traps keep their share, and every kind of ground is in it.
+WITH_CLOSE_UPS: dict[str, Any] = {
+    "real_share": 0.375,
+    "named_share": 0.25,
+    "composed_share": 0.25,
+    "warmup": 100,
+    "left_out": (),
+    "left_out_until": 0.0,
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +73,9 @@ class Recipe:
     average : float
         Decay of the running average of the weights, which is what ships.
     real_share : float
-        Share of a batch that is tiles of real photos, where there are any.
+        Share of a batch that is tiles of real traps, where there are any.
+    named_share, composed_share : float
+        Shares of a batch that are tiles of close-ups, and composed tiles; 0 without close-ups.
     left_out : tuple of str
         Kinds of ground that are kept from the network until `left_out_until`, so that the network as it is then tells
         how well it does on kinds that it never saw.
@@ -72,6 +99,8 @@ class Recipe:
     warmup: int = 150
     average: float = 0.998
     real_share: float = 0.5
+    named_share: float = 0.0
+    composed_share: float = 0.0
     left_out: tuple[str, ...] = ("blue", "pan water", "leaf")
     left_out_until: float = 0.8
     tile: int = 320
@@ -123,10 +152,29 @@ def open_network(start: Path) -> Any:
 
 
 class Tiles:
-    """Batches of tiles; batch number k is the same in every run of a recipe, whatever came before."""
+    """Batches of tiles; batch number k is the same in every run of a recipe, whatever came before.
 
-    def __init__(self, recipe: Recipe, real: Sequence[LabelledPhoto], rendered: Sequence[LabelledPhoto]) -> None:
+    Parameters
+    ----------
+    recipe : Recipe
+    real, rendered : sequence of LabelledPhoto
+        Real traps and rendered photos.
+    named : sequence of LabelledPhoto
+        Close-ups.
+    composed : Sources, optional
+        What composed tiles are made of.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        real: Sequence[LabelledPhoto],
+        rendered: Sequence[LabelledPhoto],
+        named: Sequence[LabelledPhoto] = (),
+        composed: Sources | None = None,
+    ) -> None:
         self.recipe, self.real, self.rendered = recipe, list(real), list(rendered)
+        self.named, self.composed = list(named), composed
         self.allowed = [photo for photo in self.rendered if photo.kind not in recipe.left_out]
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
@@ -138,10 +186,18 @@ class Tiles:
         rendered = self.rendered if everything else self.allowed
         cutting = TileRecipe(size=recipe.tile)
         reals = round(recipe.batch * recipe.real_share) if self.real else 0
+        named = round(recipe.batch * recipe.named_share) if self.named else 0
+        composed = round(recipe.batch * recipe.composed_share) if self.composed else 0
         pixels, boxes, owners = [], [], []
         for number in range(recipe.batch):
-            source = self.real if number < reals else rendered
-            tile, found = cut_tile(rng, source[rng.integers(len(source))], cutting)
+            left = recipe.batch - 1 - number
+            if left < composed and self.composed is not None:
+                tile, found = compose_tile(rng, self.composed, recipe.tile)
+            elif left < composed + named:
+                tile, found = cut_close_up(rng, self.named[rng.integers(len(self.named))], recipe.tile)
+            else:
+                source = self.real if number < reals else rendered
+                tile, found = cut_tile(rng, source[rng.integers(len(source))], cutting)
             pixels.append(tile)
             boxes.append(found)
             owners.append(np.full(len(found), number))
@@ -282,6 +338,7 @@ def train_detector(
     out: Path,
     photos: Path | None = None,
     *,
+    named: Path | None = None,
     start: Path | None = None,
     processes: int | None = None,
 ) -> Path:
@@ -294,6 +351,8 @@ def train_detector(
         Keeps the rendered photos, the checkpoint and the log. The same call again goes on where a killed run was.
     photos : Path or None
         A folder with `train.json` (COCO) and `images/`; None trains on renders alone.
+    named : Path or None
+        A folder with `catalogue.csv` and `images/` of close-ups, of which the split for training is taken.
     start : Path or None
         Model folder that is trained further; None begins from nothing. Where kinds are to be left out, one that never
         saw them: the folder `left-out` of an earlier run.
@@ -308,21 +367,35 @@ def train_detector(
     out.mkdir(parents=True, exist_ok=True)
     write_photos(out / "photos", split="train", seed=recipe.seed, count=recipe.photos, processes=processes)
     real = [] if photos is None else read_real(photos / "train.json", photos / "images")
+    rendered = read_rendered(out / "photos", recipe.photos)
+    close_ups: list[LabelledPhoto] = []
+    composed = None
+    if named is not None:
+        write_drawn(out / "drawn", recipe.seed)
+        close_ups = read_named(named)
+        write_cut_outs(out / "photographed", close_ups)
+        insects = read_cut_outs(out / "photographed"), read_cut_outs(out / "drawn")
+        composed = Sources(*insects, close_ups, real, rendered)
     net = None if start is None else open_network(start)
     recipe = recipe if start is None else replace(recipe, start=fingerprint(start))
-    trainer = Trainer(recipe, Tiles(recipe, real, read_rendered(out / "photos", recipe.photos)), out, net)
+    trainer = Trainer(recipe, Tiles(recipe, real, rendered, close_ups, composed), out, net)
     trainer.resume()
     trainer.run()
     folder = trainer.export(out / "model")
-    facts = {
+    facts: dict[str, Any] = {
         "recipe": asdict(recipe),
         "seconds": round(trainer.seconds),
         "tiles_seen": recipe.steps * recipe.batch,
         "parameters": sum(p.numel() for p in trainer.net.parameters()),
         "real_photos": len(real),
         "real_insects": sum(len(photo.boxes) for photo in real),
+        "close_ups": len(close_ups),
+        "close_up_insects": sum(len(photo.boxes) for photo in close_ups),
     }
-    (folder / "training.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    earlier = None if start is None else start / TRAINING
+    if earlier is not None and earlier.exists():
+        facts["before"] = json.loads(earlier.read_text(encoding="utf-8"))
+    (folder / TRAINING).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     return folder
 
 
@@ -332,6 +405,8 @@ def main(
     rendered: Annotated[int, typer.Option(help="Rendered photos.")] = Recipe.photos,
     steps: Annotated[int, typer.Option(help="Optimiser steps.")] = Recipe.steps,
     batch: Annotated[int, typer.Option(help="Tiles in a step.")] = Recipe.batch,
+    rate: Annotated[float, typer.Option(help="Peak learning rate.")] = Recipe.learning_rate,
+    named: Annotated[Path | None, typer.Option(help="Folder of close-ups: catalogue.csv and images/.")] = None,
     seed: Annotated[int, typer.Option(help="Fixes photos, order and start.")] = Recipe.seed,
     start: Annotated[Path | None, typer.Option(help="Model folder to train further; default from nothing.")] = None,
     bfloat16: Bfloat16 = None,
@@ -341,8 +416,10 @@ def main(
     if threads:
         torch.set_num_threads(threads)
     half = fast_bfloat16(training_device()) if bfloat16 is None else bfloat16
-    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, seed=seed, bfloat16=half)
-    typer.echo(f"model in {train_detector(recipe, out, photos, start=start)}")
+    recipe = replace(Recipe(), photos=rendered, steps=steps, batch=batch, learning_rate=rate, seed=seed, bfloat16=half)
+    if named is not None:
+        recipe = replace(recipe, **WITH_CLOSE_UPS)
+    typer.echo(f"model in {train_detector(recipe, out, photos, named=named, start=start)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Makes a detector's confidence a probability: fitted on labelled photos and kept in the model folder's settings.
 
-python -m fine_tune.detector_calibration FOLDER --photos DIR
+python -m fine_tune.detector_calibration FOLDER --photos DIR --named DIR
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from scipy.special import log_expit, logit
 from agri_clip.matching import match_boxes
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import ARCHITECTURE, SETTINGS_KEY
+from fine_tune.detector_named import read_named
 from fine_tune.detector_photos import LabelledPhoto, read_real, render_photo
 
 #: Most boxes of one photo that take part, so that a crowded one does not decide alone.
@@ -92,15 +93,18 @@ def calibrate(folder: Path, *sets: Sequence[LabelledPhoto]) -> tuple[float, floa
 def main(
     folder: Annotated[Path, typer.Argument(help="Model folder of a detector.")],
     photos: Annotated[Path | None, typer.Option(help="Folder with train.json (COCO) and images/.")] = None,
+    named: Annotated[Path | None, typer.Option(help="Folder of close-ups: catalogue.csv and images/.")] = None,
     real: Annotated[int, typer.Option(min=1, help="Real photos, about so many.")] = 32,
     rendered: Annotated[int, typer.Option(min=1, help="Rendered photos, of every kind of ground in turn.")] = 96,
     seed: Annotated[int, typer.Option(help="Of the rendered photos, in the validation split.")] = 0,
 ) -> None:
-    """Fit the confidence of a detector on real and on rendered photos, which count the same."""
+    """Fit the confidence of a detector on real traps, rendered photos and close-ups, which count the same."""
     drawn = [render_photo("validation", seed, number) for number in range(rendered)]
     sets = [[LabelledPhoto(p.pixels, p.boxes.astype(np.float32), p.kind, real=False) for p in drawn]]
     if photos is not None:
         sets.append(read_real(photos / "train.json", photos / "images", most=real))
+    if named is not None:
+        sets.append(read_named(named))
     slope, intercept = calibrate(folder, *sets)
     typer.echo(f"{folder}: slope {slope:.3f}, intercept {intercept:.3f}")
 

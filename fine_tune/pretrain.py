@@ -25,7 +25,7 @@ from agri_clip.encoders.clip import INPUT_SIZES
 from agri_clip.hub import fingerprint
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
-from fine_tune.encoder.assembly import build_model, put_tower, take_tower, whiten_projection
+from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
 from fine_tune.encoder.features import gather_features
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.networks import Teacher, load_start, load_teacher
@@ -168,7 +168,7 @@ def pretrain(
     model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), recipe.words)
     put_tower(model, net, trainer.average, tower.kept_stages)
     seen = np.concatenate([part.numpy() for part in (features.photos, features.drawn[::4], features.traps)])
-    model.visual_projection.weight.data.copy_(torch.from_numpy(whiten_projection(seen, recipe.words.projection)))
+    model.visual_projection.weight.data.copy_(torch.from_numpy(centred_projection(seen, recipe.words.projection)))
     words = WordsTrainer(recipe.words, features, model, tokenizer, out)
     words.resume()
     words.run()

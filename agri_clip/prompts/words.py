@@ -215,7 +215,7 @@ def _is_content(word: str) -> bool:
     return word not in STOP_WORDS and not (len(word) == 1 and word.isascii())
 
 
-def _is_known(word: str, stems: set[str]) -> bool:
+def _is_known(word: str, stems: Set[str]) -> bool:
     return all(_stem(piece) in stems for piece in _PIECE.findall(word))
 
 

@@ -20,7 +20,8 @@ from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
 from agri_clip.regions.base import SOME_MISSING, Regions
-from agri_clip.regions.merging import fuse_views, merge_regions
+from agri_clip.regions.looks import Look, coarse_scales, join_looks
+from agri_clip.regions.merging import fuse_views
 from agri_clip.regions.tiling import propose_in_tiles
 from agri_clip.regions.yolo_models import (
     fingerprint,
@@ -59,12 +60,14 @@ class YoloSettings:
         Least confidence of a region, 0 to 1. Low, because later steps reject what is no insect.
     iou : float
         Regions that overlap by more are one: their boxes are averaged by `fuse_views`; of those with masks or turned
-        boxes, and where slices or scales overlap, the best stays.
+        boxes, and where slices or looks overlap, the best stays.
     max_det : int
         Most regions that one slice may give; ultralytics' own default is 300. Where it is reached, the notes say so.
-    scales : tuple of float
-        Scales at which the photo is read, each in slices of its own: 1 is the photo as it is; smaller ones are for what
-        is longer than `overlap` and give nothing shorter.
+    whole : int
+        A photo whose long side is no longer than this, in pixels, is not cut and not shrunk. 0 cuts it like all others.
+    looks : tuple of int
+        Long sides, in pixels, to which the whole photo is shrunk for coarse looks beside the slices: for insects that
+        are longer than `overlap`, up to those that fill the photo. `agri_clip.regions.looks` joins them.
     views : int
         Views of each slice that the network sees, averaged: 1, 2 (also mirrored) or 4 (both also upside down). Takes
         that many times as long. The confidence is the mean of all views, so what only one of two shows has half of it.
@@ -79,7 +82,8 @@ class YoloSettings:
     conf: float = 0.1
     iou: float = 0.6
     max_det: int = 1000
-    scales: tuple[float, ...] = (1.0,)
+    whole: int = 0
+    looks: tuple[int, ...] = ()
     views: int = 1
     calibration: tuple[float, float] = (1.0, 0.0)
 
@@ -91,8 +95,10 @@ class YoloSettings:
             )
         if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1):
             raise AgriClipError(f"proposer settings conf {self.conf} and iou {self.iou} must be between 0 and 1")
-        if 1.0 not in self.scales or not all(0 < scale <= 1 for scale in self.scales):
-            raise AgriClipError(f"proposer setting scales {self.scales} must hold 1, and others between 0 and 1")
+        if self.whole < 0 or not all(isinstance(side, int) and side >= 32 for side in self.looks):
+            raise AgriClipError(
+                f"proposer settings do not fit: whole {self.whole} (0 or more), looks {self.looks} (each 32 or more)"
+            )
         if self.views not in VIEWS:
             raise AgriClipError(f"proposer setting views is {self.views}; use one of {', '.join(map(str, VIEWS))}")
         if len(self.calibration) != 2 or self.calibration[0] <= 0:
@@ -161,30 +167,44 @@ class YoloProposer:
 
     def propose_pixels(self, pixels: np.ndarray) -> Regions:
         """As `propose`, for pixels (h, w, 3) uint8 RGB."""
+        settings = self.settings
+        height, width = pixels.shape[:2]
         with self._network() as model:
-            parts = [self._propose_at(pixels, scale, model) for scale in self.settings.scales]
-        return merge_regions(Regions.concat(parts), threshold=self.settings.iou) if len(parts) > 1 else parts[0]
+            coarse = coarse_scales(width, height, settings.looks, settings.imgsz)
+            looks = [Look(self._read(pixels, model), 1.0), *(self._look(pixels, scale, model) for scale in coarse)]
+        return join_looks(looks, settings.iou)
 
     @property
     def concurrent(self) -> bool:
         """As `Proposer` says."""
         return choose_device(self.device).type == "cpu"
 
-    def _propose_at(self, pixels: np.ndarray, scale: float, model: Any) -> Regions:
-        """Regions of the photo read at one scale, in photo pixels; below scale 1 only those longer than `overlap`."""
+    def _read(self, pixels: np.ndarray, model: Any) -> Regions:
+        """Regions of the photo at its own scale: in slices, or whole where it is small."""
         settings = self.settings
-        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
-        found = propose_in_tiles(
-            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA) if scale < 1 else pixels,
-            partial(self._propose_tile, model=model),
-            tile=settings.tile or max(size),
+        longest = max(pixels.shape[:2])
+        if longest <= settings.whole:
+            return self._propose_tile(pixels, model, max(settings.imgsz, _input_side(longest)))
+        return propose_in_tiles(
+            pixels,
+            partial(self._propose_tile, model=model, imgsz=settings.imgsz),
+            tile=settings.tile or longest,
             overlap=settings.overlap if settings.tile else 0,
             threshold=settings.iou,
         )
-        if scale == 1:
-            return found
-        found = found.placed(scale=(pixels.shape[1] / size[0], pixels.shape[0] / size[1]))
-        return found[np.ptp(found.boxes.reshape(-1, 2, 2), axis=1).max(axis=1) > settings.overlap]
+
+    def _look(self, pixels: np.ndarray, scale: float, model: Any) -> Look:
+        """Regions of the whole photo, shrunk; in photo pixels."""
+        size = [max(1, round(side * scale)) for side in pixels.shape[1::-1]]
+        side = min(self.settings.imgsz, _input_side(max(size)))  # ultralytics would blow a smaller picture up
+        found = propose_in_tiles(
+            cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR),
+            partial(self._propose_tile, model=model, imgsz=side),
+            tile=self.settings.imgsz,
+            overlap=min(self.settings.overlap, self.settings.imgsz - 1),
+            threshold=self.settings.iou,
+        )
+        return Look(found.placed(scale=(pixels.shape[1] / size[0], pixels.shape[0] / size[1])), scale)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_idle": []}  # workers load the network for themselves
@@ -217,12 +237,12 @@ class YoloProposer:
             _tell_words(model, self.words, self.name)
         return model
 
-    def _propose_tile(self, tile: np.ndarray, model: Any) -> Regions:
+    def _propose_tile(self, tile: np.ndarray, model: Any, imgsz: int) -> Regions:
         """Regions of one slice, in its pixels: of all its views, fused, with calibrated confidence."""
         settings = self.settings
         views, most = [], 0
         for x, y in VIEWS[settings.views]:
-            found, count = self._propose_view(np.ascontiguousarray(tile[::y, ::x]), model)
+            found, count = self._propose_view(np.ascontiguousarray(tile[::y, ::x]), model, imgsz)
             views.append(found.placed((tile.shape[1] if x < 0 else 0, tile.shape[0] if y < 0 else 0), (x, y)))
             most = max(most, count)
         fused = fuse_views(views, settings.iou)
@@ -233,7 +253,7 @@ class YoloProposer:
         odds = logit(np.clip(fused.objectness.astype(np.float64), 1e-6, 1 - 1e-6))
         return Regions(fused.boxes, expit(slope * odds + intercept), fused.outlines, notes)
 
-    def _propose_view(self, tile: np.ndarray, model: Any) -> tuple[Regions, int]:
+    def _propose_view(self, tile: np.ndarray, model: Any, imgsz: int) -> tuple[Regions, int]:
         """Run the network on one view of a slice.
 
         Returns
@@ -243,15 +263,14 @@ class YoloProposer:
         int
             How many the network gave, those whose mask is empty included.
         """
-        settings = self.settings
-        shrink = min(1.0, settings.imgsz / max(tile.shape[:2]))
+        shrink = min(1.0, imgsz / max(tile.shape[:2]))
         if shrink < 1:  # area averaging keeps small insects that ultralytics' own bilinear shrinking would skip over
             size = [max(1, round(side * shrink)) for side in tile.shape[1::-1]]
             seen = cv2.resize(tile, size, interpolation=cv2.INTER_AREA)
         else:
             seen = tile
         scale = np.array([tile.shape[1] / seen.shape[1], tile.shape[0] / seen.shape[0]], np.float32)
-        result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]), model)
+        result, before_masks = self._predict(np.ascontiguousarray(seen[..., ::-1]), model, imgsz)
         found = result.obb if result.obb is not None else result.boxes
         count = max(before_masks, 0 if found is None else len(found))
         if found is None or not len(found):
@@ -265,7 +284,7 @@ class YoloProposer:
             outlines = tuple((o * scale).astype(np.float32) if len(o) >= 3 else None for o in result.masks.xy)
         return Regions(boxes, found.conf.cpu().numpy(), outlines), count
 
-    def _predict(self, bgr: np.ndarray, model: Any) -> tuple[Any, int]:
+    def _predict(self, bgr: np.ndarray, model: Any, imgsz: int) -> tuple[Any, int]:
         """ultralytics' result for one picture, and how many regions there were before empty masks went.
 
         One picture at a time: its NMS gives up after a time limit, but only between the pictures of a batch. It is told
@@ -273,7 +292,7 @@ class YoloProposer:
         """
         settings = self.settings
         options: dict[str, Any] = {
-            "imgsz": settings.imgsz,
+            "imgsz": imgsz,
             "conf": settings.conf / settings.views,
             "iou": settings.iou if _has_outlines(model) else 1.0,
             "max_det": settings.max_det if _has_outlines(model) else MAX_CANDIDATES,
@@ -330,6 +349,11 @@ def fetch(name: str, words: Sequence[str] = ("insect",)) -> Path:
     return proposer.path
 
 
+def _input_side(longest: int) -> int:
+    """The side of a network's input that holds a picture of this long side: networks shrink by up to 32."""
+    return -(-longest // 32) * 32
+
+
 def _has_outlines(model: Any) -> bool:
     return model.task in {"segment", "obb"}
 
@@ -366,7 +390,7 @@ def _settings_for(path: Path, given: dict[str, Any]) -> YoloSettings:
     if path.stem.lower().startswith(("fastsam", "sam", "mobile_sam")):
         defaults = replace(defaults, imgsz=1024, tile=1024)
     own = {key: value for key, value in read_settings(path).items() if key in known}
-    own |= {key: tuple(own[key]) for key in ("scales", "calibration") if key in own}  # YAML has lists only
+    own |= {key: tuple(own[key]) for key in ("looks", "calibration") if key in own}  # YAML has lists only
     chosen = {**own, **{key: value for key, value in given.items() if value is not None}}
     if "imgsz" in chosen and "tile" not in chosen:
         chosen["tile"] = chosen["imgsz"]  # slices at the photo's own scale

@@ -15,6 +15,7 @@ from agri_clip.encoders import get_encoder
 from agri_clip.errors import DataError
 from agri_clip.regions.yolo import YoloProposer
 from fine_tune.cards.failures import finding_failures, naming_failures
+from fine_tune.encoder.networks import PACKAGES
 from fine_tune.pretrain import TRAINING
 from fine_tune.synthetic.export import write_jpeg
 
@@ -60,43 +61,41 @@ def write_cards(figures: Path, docs: Path) -> list[Path]:
 def builtin_values(measured: Record) -> dict[str, str]:
     """What the encoder's card quotes."""
     record = json.loads((BUILTIN / TRAINING).read_text(encoding="utf-8"))
-    runs = _runs(record)
-    recipe = record["recipe"]
+    recipe, tower, words = record["recipe"], record["recipe"]["tower"], record["recipe"]["words"]
     figures = measured["encoders"]["models"]["builtin"]
+    check = measured["photos"]["models"]["builtin"]["naming"]["check"]
     naming, blur = figures["naming"], figures["blur"]
     return {
-        **{name: _number(recipe[name]) for name in ("batch", "captioned")},
-        "pools": " and ".join(_number(crops) for crops, _ in dict.fromkeys(map(_pool, runs))),
-        "real_share": f"{100 * recipe['real_share']:.0f} %",
         **_of_any_model(record, BUILTIN),
-        "minutes": str(round(sum(run["seconds"] for run in runs) / 60)),
-        "size_px": str(recipe["size"]),
-        "layers": "-".join(map(str, recipe["layers"])),
-        "runs": ", then ".join(map(_in_words, runs)),
-        "samples": _number(sum(run["samples_seen"] for run in runs)),
+        "architecture": tower["architecture"],
+        "package": PACKAGES[tower["architecture"]].replace("_", "-"),
+        "kept_stages": str(tower["kept_stages"]),
+        "tower_steps": _number(tower["steps"]),
+        "words_steps": _number(words["steps"]),
+        **{name: str(words[name]) for name in ("text_layers", "text_width", "projection")},
+        "vocabulary": _number(words["vocabulary"]),
+        "sizes": ", ".join(map(str, recipe["sizes"])),
+        **{name: _number(recipe[name]) for name in ("crops", "photo_crops")},
+        "named": str(len(record["named_photos"])),
         "real_backgrounds": _number(record["real_backgrounds"]),
-        **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common", "common_views")},
+        "note": f" ({record['note']})" if "note" in record else "",
+        "check_photos": str(check["photos"]),
+        **{f"check_{name}": _figure(check[name]) for name in ("top1", "macro", "top5")},
+        **{f"naming_{name}": _figure(naming[name]) for name in ("all", "common")},
         **{name: _figure(figure) for name, figure in figures["attributes"].items()},
         "auroc_rendered": _figure(figures["auroc"]["rendered"]),
         "auroc_real": _figure(figures["auroc"]["real"]),
         "blur": _figure(blur["share"], 2),
         "blur_group": blur["group"],
+        "credits": "\n".join(
+            f"| {_cell(of['file'])} | {_cell(of['licence'])} | {_cell(of['credit'])} |" for of in record["named_photos"]
+        ),
     }
 
 
-def _runs(record: Record) -> list[Record]:
-    """A training record and those of the runs before it, the first of them first."""
-    return [*(_runs(record["before"]) if "before" in record else ()), record]
-
-
-def _pool(run: Record) -> tuple[int, int]:
-    """How many crops were rendered for a run, and the seed that they were drawn from."""
-    return run["recipe"]["crops"], run["recipe"]["seed"]
-
-
-def _in_words(run: Record) -> str:
-    recipe = run["recipe"]
-    return f"{_number(recipe['steps'])} steps at {recipe['size']} pixels (seed {recipe['seed']})"
+def _cell(text: str) -> str:
+    """Text in a cell of a Markdown table."""
+    return " ".join(text.replace("|", "\\|").split())
 
 
 def detector_values(measured: Record) -> dict[str, str]:

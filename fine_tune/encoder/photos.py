@@ -10,10 +10,9 @@ import cv2
 import numpy as np
 
 from agri_clip.errors import DataError
+from fine_tune.detector_named import read_boxes
 from fine_tune.recolouring import develop
 
-#: Our own boxes round the insects of the photos for training: file, x1, y1, x2, y2 in pixels.
-BOXES = Path(__file__).parents[1] / "data" / "named_boxes.csv"
 #: The only split that may be trained on.
 SPLIT = "train"
 #: How often a crop is drawn: round an insect, of the whole photo, anywhere, or two of these mixed.
@@ -54,10 +53,7 @@ def read_named_photos(folder: Path) -> list[NamedPhoto]:
     DataError
         The catalogue or a photo cannot be read.
     """
-    boxes: dict[str, list[list[float]]] = {}
-    with BOXES.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            boxes.setdefault(row["file"], []).append([float(row[key]) for key in ("x1", "y1", "x2", "y2")])
+    boxes = read_boxes()
     catalogue = folder / "catalogue.csv"
     try:
         with catalogue.open(encoding="utf-8", newline="") as lines:
@@ -70,12 +66,12 @@ def read_named_photos(folder: Path) -> list[NamedPhoto]:
         if bgr is None:
             raise DataError(f"{folder / 'images' / row['file']}: cannot be read as a photo")
         height, width = bgr.shape[:2]
-        found = boxes.get(row["file"]) or [[0.15 * width, 0.15 * height, 0.85 * width, 0.85 * height]]
+        middle = np.array([[0.15 * width, 0.15 * height, 0.85 * width, 0.85 * height]], np.float32)
         photos.append(
             NamedPhoto(
                 row["file"],
                 np.ascontiguousarray(bgr[..., ::-1]),
-                np.array(found, np.float32),
+                boxes.get(row["file"], middle),
                 row["species"],
                 row["group"],
                 row["licence"],

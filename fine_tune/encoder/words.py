@@ -39,6 +39,10 @@ class WordsRecipe:
     captions, drawn, traps, photos, prototypes : int
         Drawn crops with captions, drawn crops, crops of traps, crops of photos and prototypes in a step.
     learning_rate, weight_decay, warmup : float, float, int
+    projection_rate : float
+        Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
+    drawn_weight : float
+        Weight of the drawn crops' questions against those of photos.
     noise : float
         Share of a photo's residual that is added to a prototype.
     projection, text_width, text_layers, vocabulary : int
@@ -47,14 +51,16 @@ class WordsRecipe:
     """
 
     steps: int = 1600
-    captions: int = 64
+    captions: int = 48
     drawn: int = 192
     traps: int = 64
-    photos: int = 128
-    prototypes: int = 128
+    photos: int = 160
+    prototypes: int = 96
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
+    projection_rate: float = 0.1
+    drawn_weight: float = 0.5
     noise: float = 1.0
     projection: int = 256
     text_width: int = 128
@@ -207,12 +213,15 @@ class WordsTrainer:
 
     def __init__(self, recipe: WordsRecipe, features: Features, model: Any, tokenizer: Any, out: Path) -> None:
         self.recipe, self.features, self.model, self.tokenizer, self.out = recipe, features, model, tokenizer, out
-        trained = nn.ModuleList([model.visual_projection, model.text_projection, model.text_model])
-        scale = {"params": [model.logit_scale], "weight_decay": 0.0}
+        trained = nn.ModuleList([model.text_projection, model.text_model])
+        parts = [*decay_groups(trained, recipe.weight_decay), {"params": [model.logit_scale], "weight_decay": 0.0}]
+        for group in parts:
+            group["share"] = 1.0
+        projection = {"params": [model.visual_projection.weight], "weight_decay": recipe.weight_decay}
         self.optimizer = torch.optim.AdamW(
-            [*decay_groups(trained, recipe.weight_decay), scale], lr=recipe.learning_rate, betas=(0.9, 0.98)
+            [*parts, {**projection, "share": recipe.projection_rate}], lr=recipe.learning_rate, betas=(0.9, 0.98)
         )
-        self.parameters = [*trained.parameters(), model.logit_scale]
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         classes = features.classes
         self.group_names, self.order_names = list(groups().values()), list(orders().values())
         member = np.zeros((len(classes.names), len(self.group_names)), np.float32)
@@ -246,88 +255,24 @@ class WordsTrainer:
     def train_step(self) -> dict[str, float]:
         """Take one optimiser step; the losses before it."""
         r, f, rng = self.recipe, self.features, np.random.default_rng([self.recipe.seed, 53, self.step])
-        classes = f.classes
-        drawn = rng.integers(0, len(f.drawn), r.drawn)
-        traps = rng.integers(0, len(f.traps), r.traps)
-        photos = rng.integers(0, len(f.photos), r.photos)
-        half = r.prototypes // 2
-        # Half of the prototypes from any class of insects, and half so that each group has its share.
-        by_group = [
-            rng.choice(self.insects[classes.group[self.insects] == g])
-            for g in rng.choice(np.unique(classes.group[self.insects]), half)
-        ]
-        chosen = np.concatenate(
-            [
-                rng.choice(self.insects, r.prototypes - half - 24),
-                by_group,
-                rng.choice(np.flatnonzero(~classes.insect), 24),
-            ]
-        ).astype(int)
+        drawn, traps, photos = (
+            rng.integers(0, len(many), count)
+            for many, count in ((f.drawn, r.drawn), (f.traps, r.traps), (f.photos, r.photos))
+        )
+        chosen = self._choose_classes(rng)
         noise = f.residuals[torch.from_numpy(rng.integers(0, len(f.residuals), len(chosen)))]
-        typical = f.mean + f.prototypes[torch.from_numpy(chosen)] + r.noise * noise
-        images = self._see(torch.cat([f.drawn[drawn], f.traps[traps], f.photos[photos], typical.clamp_min(0)]))
+        typical = (f.mean + f.prototypes[torch.from_numpy(chosen)] + r.noise * noise).clamp_min(0)
+        images = self._see(torch.cat([f.drawn[drawn], f.traps[traps], f.photos[photos], typical]))
         see_drawn, see_traps, see_photos, see_typical = images.split([r.drawn, r.traps, r.photos, len(chosen)])
-        scale = self.model.logit_scale.exp()
-
-        captions = [write_caption(rng, f.pool, int(f.drawn_rows[row])) for row in drawn[: r.captions]]
-        distinct: dict[str, int] = {}
-        ids = torch.tensor([distinct.setdefault(text, len(distinct)) for text in captions])
-        # Species to tell apart: those of the prototypes, the likeliest of the photos, and some others.
-        likely = f.teacher[photos].topk(1, dim=1).indices.flatten().numpy()
-        candidates = np.unique(np.concatenate([chosen, likely]))
-        column = {int(c): k for k, c in enumerate(candidates)}
-        texts = [
-            captions,
-            draw_bank(rng),
-            self._say(rng, self.group_names),
-            self._say(rng, [classes.names[c] for c in candidates], 0.5),
-            self._say(rng, list(classes.family_names), 0.5),
-            self._say(rng, self.order_names, 0.5),
-        ]
-        encoded = self._encode([text for part in texts for text in part]).split([len(part) for part in texts])
-        say_captions, say_bank, say_groups, say_classes, say_families, say_orders = encoded
-
-        losses = {"captions": contrastive_loss(see_drawn[: r.captions], say_captions, scale, ids)}
-        fit = torch.from_numpy(np.concatenate([f.fit[drawn], f.fit_traps[traps]]))
-        asked = scale * torch.cat([see_drawn, see_traps]) @ say_bank.T
-        losses["bank"] = bank_loss(asked, fit)
-        # Photos and prototypes: insect or not.
-        insect = torch.zeros(len(photos) + len(chosen), fit.shape[1], dtype=torch.bool)
-        shows = np.concatenate([f.photo_groups[photos] >= 0, classes.insect[chosen]])
-        insect[:, SECTIONS["insect"]] = torch.from_numpy(shows)[:, None]
-        told = np.concatenate([f.photo_groups[photos] >= 0, np.ones(len(chosen), bool)])
+        bank = self._encode(draw_bank(rng))
+        losses = self._drawn_losses(rng, drawn, traps, see_drawn, see_traps, bank)
         both = torch.cat([see_photos, see_typical])
-        losses["insect"] = 0.5 * insect_loss((scale * both @ say_bank.T)[told], insect[told])
-        # Groups.
-        logits = scale * both @ say_groups.T
-        truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
-        known = np.flatnonzero(truth >= 0)
-        losses["groups"] = functional.cross_entropy(logits[known], torch.from_numpy(truth[known]), label_smoothing=0.05)
-        open_rows = np.flatnonzero(f.photo_groups[photos] < 0)
-        if len(open_rows):
-            rows = photos[open_rows]
-            among = logits[: len(photos)][open_rows].masked_fill(~self.covered, -1e4)
-            cross = -(self.group_answers[rows] * functional.log_softmax(among, dim=1)).sum(dim=1)
-            losses["answers"] = 0.5 * (cross * self.group_sure[rows]).mean()
-        # Names of species and of ImageNet's classes.
-        names = scale * see_typical @ say_classes.T
-        losses["names"] = 0.7 * functional.cross_entropy(names, torch.tensor([column[int(c)] for c in chosen]))
-        among = candidates[candidates < f.teacher.shape[1]]
-        if len(among):
-            answer = f.teacher[photos][:, torch.from_numpy(among)]
-            mass = answer.sum(dim=1, keepdim=True)
-            where = torch.tensor([column[int(c)] for c in among])
-            log_p = functional.log_softmax((scale * see_photos @ say_classes.T)[:, where], dim=1)
-            losses["species"] = 0.5 * (-(answer * log_p).sum(dim=1)).mean() / mass.mean().clamp_min(0.1)
-        for name, said, numbers in (("families", say_families, classes.family), ("orders", say_orders, classes.order)):
-            have = np.flatnonzero(numbers[chosen] >= 0)
-            losses[name] = 0.3 * functional.cross_entropy(
-                (scale * see_typical @ said.T)[have], torch.from_numpy(numbers[chosen][have])
-            )
+        losses |= self._photo_losses(rng, photos, chosen, both, bank)
+        losses |= self._name_losses(rng, photos, chosen, see_photos, see_typical)
         total = torch.stack(list(losses.values())).sum()
         share = cosine_with_warmup(self.step, r.warmup, r.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = r.learning_rate * share
+            group["lr"] = r.learning_rate * share * group["share"]
         self.optimizer.zero_grad(set_to_none=True)
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
@@ -335,6 +280,88 @@ class WordsTrainer:
         self.model.logit_scale.data.clamp_(math.log(5.0), MAX_LOGIT_SCALE)
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
+
+    def _choose_classes(self, rng: np.random.Generator) -> np.ndarray:
+        """Classes whose prototypes are seen: any insects, insects of each group alike, and some that are none."""
+        count, of_group = self.recipe.prototypes, self.features.classes.group
+        others = np.flatnonzero(~self.features.classes.insect)
+        some = rng.choice(np.unique(of_group[self.insects]), count // 2)
+        by_group = [rng.choice(self.insects[of_group[self.insects] == group]) for group in some]
+        anything = rng.choice(others, count // 5) if len(others) else np.zeros(0, int)
+        return np.concatenate([rng.choice(self.insects, count - count // 2 - count // 5), by_group, anything]).astype(
+            int
+        )
+
+    def _drawn_losses(
+        self,
+        rng: np.random.Generator,
+        drawn: np.ndarray,
+        traps: np.ndarray,
+        see_drawn: Tensor,
+        see_traps: Tensor,
+        bank: Tensor,
+    ) -> dict[str, Tensor]:
+        """Captions of drawn crops, and the questions of the bank for them and for crops of traps."""
+        f, scale, count = self.features, self.model.logit_scale.exp(), self.recipe.captions
+        captions = [write_caption(rng, f.pool, int(f.drawn_rows[row])) for row in drawn[:count]]
+        distinct: dict[str, int] = {}
+        ids = torch.tensor([distinct.setdefault(text, len(distinct)) for text in captions])
+        fit = torch.from_numpy(np.concatenate([f.fit[drawn], f.fit_traps[traps]]))
+        weight = self.recipe.drawn_weight
+        return {
+            "captions": weight * contrastive_loss(see_drawn[:count], self._encode(captions), scale, ids),
+            "bank": weight * bank_loss(scale * torch.cat([see_drawn, see_traps]) @ bank.T, fit),
+        }
+
+    def _photo_losses(
+        self, rng: np.random.Generator, photos: np.ndarray, chosen: np.ndarray, both: Tensor, bank: Tensor
+    ) -> dict[str, Tensor]:
+        """Photos and prototypes: insect or not, and which group, by their truth or by what the two networks say."""
+        f, scale, classes = self.features, self.model.logit_scale.exp(), self.features.classes
+        known = f.photo_groups[photos] >= 0
+        insect = torch.zeros(len(both), bank.shape[0], dtype=torch.bool)
+        insect[:, SECTIONS["insect"]] = torch.from_numpy(np.concatenate([known, classes.insect[chosen]]))[:, None]
+        told = np.concatenate([known, np.ones(len(chosen), bool)])
+        losses = {"insect": 0.5 * insect_loss((scale * both @ bank.T)[told], insect[told])}
+        logits = scale * both @ self._encode(self._say(rng, self.group_names)).T
+        truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
+        rows = np.flatnonzero(truth >= 0)
+        losses["groups"] = functional.cross_entropy(logits[rows], torch.from_numpy(truth[rows]), label_smoothing=0.05)
+        unknown = np.flatnonzero(~known)
+        if len(unknown):
+            # Among the groups that the networks know: of the others they say nothing.
+            among = functional.log_softmax(logits[unknown].masked_fill(~self.covered, -1e4), dim=1)
+            cross = -(self.group_answers[photos[unknown]] * among).sum(dim=1)
+            losses["answers"] = 0.5 * (cross * self.group_sure[photos[unknown]]).mean()
+        return losses
+
+    def _name_losses(
+        self, rng: np.random.Generator, photos: np.ndarray, chosen: np.ndarray, see_photos: Tensor, see_typical: Tensor
+    ) -> dict[str, Tensor]:
+        """Names of classes, families and orders; species on photos as the teacher names them."""
+        f, scale, classes = self.features, self.model.logit_scale.exp(), self.features.classes
+        likely = f.teacher[photos[::2]].argmax(dim=1).numpy()
+        candidates = np.unique(np.concatenate([chosen, likely]))
+        column = {int(c): k for k, c in enumerate(candidates)}
+        said = self._encode(self._say(rng, [classes.names[c] for c in candidates], 0.5))
+        named = torch.tensor([column[int(c)] for c in chosen])
+        losses = {"names": 0.7 * functional.cross_entropy(scale * see_typical @ said.T, named)}
+        species = candidates[candidates < f.teacher.shape[1]]
+        if len(species):
+            answer = f.teacher[photos][:, torch.from_numpy(species)]
+            where = torch.tensor([column[int(c)] for c in species])
+            log_p = functional.log_softmax((scale * see_photos @ said.T)[:, where], dim=1)
+            mass = answer.sum(dim=1).mean().clamp_min(0.1)
+            losses["species"] = 0.5 * (-(answer * log_p).sum(dim=1)).mean() / mass
+        # Families and orders take turns: they are many texts, and few things to learn.
+        turn = self.step % 2 == 0
+        numbers = classes.family if turn else classes.order
+        have = np.flatnonzero(numbers[chosen] >= 0)
+        if len(have):
+            texts = self._say(rng, list(classes.family_names) if turn else self.order_names, 0.5)
+            asked = (scale * see_typical @ self._encode(texts).T)[have]
+            losses["ranks"] = 0.4 * functional.cross_entropy(asked, torch.from_numpy(numbers[chosen][have]))
+        return losses
 
     @property
     def checkpoint(self) -> Path:

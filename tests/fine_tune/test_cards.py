@@ -27,7 +27,9 @@ def measured() -> dict[str, Any]:
     }
     boxes = {name: figure(0.7) for name in ("ap50", "recall_best", "recall", "boxes_per_insect")}
     detector = {"real": boxes, "rendered": boxes, "kinds": {"each": {"yellow": figure(0.8)}}}
+    check = {"photos": 9, **{name: figure(0.4) for name in ("top1", "macro", "top5")}}
     return {
+        "photos": {"models": {"builtin": {"naming": {"check": check}}}},
         "encoders": {"models": {"builtin": builtin}},
         "proposers": {"models": {"insect-yolo": detector}, "left_out": {}},
     }

@@ -6,13 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
 from agri_clip.errors import AgriClipError
 from agri_clip.regions.yolo import YoloProposer
-from fine_tune.detector import Recipe, Tiles, Trainer, open_network, train_detector
+from fine_tune.detector import WITH_CLOSE_UPS, Recipe, Tiles, Trainer, open_network, train_detector
+from fine_tune.detector_composed import CutOut, Sources, compose_tile, labels_seen, lay_cut_out
+from fine_tune.detector_named import KIND, cut_out, read_boxes
 from fine_tune.detector_photos import (
     TRAINING_KINDS,
     LabelledPhoto,
@@ -21,7 +24,7 @@ from fine_tune.detector_photos import (
     render_photo,
     write_photos,
 )
-from fine_tune.detector_tiles import TileRecipe, cut_tile
+from fine_tune.detector_tiles import TileRecipe, cut_close_up, cut_tile
 
 TINY = Recipe(photos=8, steps=4, batch=2, warmup=2, tile=64, left_out=("leaf",), left_out_until=0.5, seed=3)
 YELLOW = (230, 200, 20)
@@ -173,3 +176,93 @@ def test_the_whole_run_gives_folders_that_the_proposer_reads(tmp_path: Path) -> 
         proposer = YoloProposer(each, conf=0.0)
         assert proposer.settings.imgsz == 640
         assert len(proposer.propose_pixels(card_with_squares(96).pixels))
+
+
+def close_up(size: int = 300) -> LabelledPhoto:
+    """A grey photo with one black disc that fills two thirds of it."""
+    pixels = np.full((size, size, 3), 150, np.uint8)
+    cv2.circle(pixels, (size // 2, size // 2), size // 3, (15, 15, 15), -1)
+    low, high = size // 2 - size // 3, size // 2 + size // 3 + 1
+    return LabelledPhoto(pixels, np.array([[low, low, high, high]], np.float32), KIND, real=True)
+
+
+def cut_disc(tiny: bool = False) -> CutOut:
+    layer = np.zeros((90, 90, 4), np.uint8)
+    cv2.circle(layer, (45, 45), 40, (10, 10, 10, 255), -1)
+    return CutOut.of(layer, tiny)
+
+
+@pytest.fixture(scope="module")
+def sources(rendered: list[LabelledPhoto]) -> Sources:
+    return Sources([cut_disc()], [cut_disc(), cut_disc(tiny=True)], [close_up()], [card_with_squares()], rendered)
+
+
+def test_close_ups_show_their_insect_at_every_size_and_partly() -> None:
+    lengths = []
+    for seed in range(60):
+        pixels, boxes = cut_close_up(np.random.default_rng(seed), close_up(), 160)
+        assert pixels.shape == (160, 160, 3)
+        assert boxes.min(initial=0) >= 0
+        assert boxes.max(initial=0) <= 160
+        lengths += (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
+    assert min(lengths) < 40
+    assert max(lengths) > 150
+
+
+def test_composed_tiles_hold_insects_of_every_size_inside_the_tile(sources: Sources) -> None:
+    lengths = []
+    for seed in range(60):
+        pixels, boxes = compose_tile(np.random.default_rng(seed), sources, 320)
+        assert pixels.shape == (320, 320, 3)
+        assert pixels.dtype == np.uint8
+        assert boxes.dtype == np.float32
+        assert boxes.min(initial=0) >= 0
+        assert boxes.max(initial=0) <= 320
+        lengths += (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
+    assert min(lengths) < 14
+    assert max(lengths) > 250
+
+
+def test_a_pasted_insect_is_where_its_box_says() -> None:
+    for seed in range(12):
+        image = np.full((200, 200, 3), 200, np.float32)
+        rng = np.random.default_rng(seed)
+        box = lay_cut_out(rng, image, cut_disc(), 80.0, np.array([90.0, 110.0]), np.ones(3), 0.0)
+        rows, columns = np.nonzero(image.max(axis=2) < 60)
+        drawn = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+        np.testing.assert_allclose(box, drawn, atol=4)
+
+
+def test_what_is_pasted_over_loses_its_label() -> None:
+    before = np.array([[10, 10, 60, 60], [200, 200, 260, 260]], np.float32)
+    over = [np.array([0.0, 0.0, 90.0, 90.0])]
+    assert labels_seen(before, over, 320).tolist() == [[200, 200, 260, 260], [0, 0, 90, 90]]
+
+
+def test_a_batch_keeps_its_traps_beside_close_ups_and_composed_tiles(
+    rendered: list[LabelledPhoto], sources: Sources
+) -> None:
+    recipe = replace(TINY, batch=8, **WITH_CLOSE_UPS)
+    first, second = (Tiles(recipe, [card_with_squares()], rendered, [close_up()], sources)[1] for _ in range(2))
+    assert torch.equal(first["img"], second["img"])
+    assert first["img"].shape == (8, 3, 64, 64)
+
+
+def test_an_insect_is_cut_out_of_its_photo_and_a_plain_box_is_not() -> None:
+    photo = close_up()
+    layer = cut_out(photo.pixels, photo.boxes[0])
+    assert layer is not None
+    assert layer.shape[2] == 4
+    inside, whole = layer[..., 3] > 128, np.prod(layer.shape[:2])
+    assert 0.6 < inside.sum() / whole < 0.95
+    assert layer[..., :3][inside].mean() < 40
+    assert cut_out(np.full((200, 200, 3), 90, np.uint8), np.array([20, 20, 180, 180])) is None
+
+
+def test_every_box_of_the_named_photos_has_an_area() -> None:
+    boxes = read_boxes()
+    assert len(boxes) == 68
+    for name, rows in boxes.items():
+        assert (rows[:, 2:] > rows[:, :2]).all(), name
+        sizes = (rows[:, 2:] - rows[:, :2]).prod(axis=1)
+        assert (np.diff(sizes) <= 0).all(), name

@@ -86,16 +86,44 @@ def test_torch_keeps_its_number_of_threads(detector, threads):
         torch.set_num_threads(before)
 
 
-def test_a_smaller_scale_adds_only_what_is_longer_than_the_overlap(detector):
+def inputs_of(proposer, pixels, monkeypatch) -> list[tuple[int, int]]:
+    """Sides of the pictures that the network is given for one photo, and the input that each is fitted to."""
+    seen: list[tuple[int, int]] = []
+    view = YoloProposer._propose_view
+
+    def counted(self, tile, model, imgsz):
+        seen.append((max(tile.shape[:2]), imgsz))
+        return view(self, tile, model, imgsz)
+
+    monkeypatch.setattr(YoloProposer, "_propose_view", counted)
+    proposer.propose_pixels(pixels)
+    return seen
+
+
+def test_a_coarse_look_costs_one_picture_more(detector, monkeypatch):
+    settings = {"device": "cpu", "imgsz": 160, "tile": 160, "overlap": 40, "conf": 0.01}
+    pixels = photo(460, 340).pixels
+    without = inputs_of(YoloProposer(detector, **settings), pixels, monkeypatch)
+    looked = inputs_of(YoloProposer(detector, looks=(160, 96), **settings), pixels, monkeypatch)
+    assert looked == [*without, (160, 160), (96, 96)]
+
+
+def test_a_small_photo_is_read_whole(detector, monkeypatch):
+    proposer = YoloProposer(detector, device="cpu", imgsz=96, tile=96, overlap=20, conf=0.01, whole=200, looks=(64,))
+    assert inputs_of(proposer, photo(199, 120).pixels, monkeypatch) == [(199, 224), (64, 64)]
+    assert len(inputs_of(proposer, photo(201, 120).pixels, monkeypatch)) > 2
+    assert "looks=(64,)" in proposer.version
+
+
+def test_regions_of_a_coarse_look_lie_in_photo_pixels(detector):
     settings = {"device": "cpu", "imgsz": 160, "tile": 160, "overlap": 40, "conf": 0.01, "iou": 1.0}
-    once = YoloProposer(detector, **settings).propose(photo(300, 240))
-    twice = YoloProposer(detector, scales=(1.0, 0.5), **settings).propose(photo(300, 240))
-    assert inside(twice.boxes, 300, 240)
+    once = YoloProposer(detector, **settings).propose(photo(640, 480))
+    looked = YoloProposer(detector, looks=(160,), **settings).propose(photo(640, 480))
+    assert inside(looked.boxes, 640, 480)
     known = {tuple(box) for box in once.boxes.round(2)}
-    added = np.array([box for box in twice.boxes if tuple(box.round(2)) not in known])
+    added = np.array([box for box in looked.boxes if tuple(box.round(2)) not in known])
     assert len(added)
-    assert known <= {tuple(box) for box in twice.boxes.round(2)}
-    assert (np.ptp(added.reshape(-1, 2, 2), axis=1).max(axis=1) > 40).all()
+    assert np.ptp(added.reshape(-1, 2, 2), axis=1).max() > 160
 
 
 def test_the_same_photo_gives_the_same_regions_also_from_another_process(detector):
@@ -309,8 +337,9 @@ def test_without_a_network_the_error_says_what_to_do(tmp_path, monkeypatch):
         {"imgsz": 0},
         {"max_det": 0},
         {"confidence": 0.2},
-        {"scales": (0.5,)},
-        {"scales": (1.0, 0.0)},
+        {"looks": (8,)},
+        {"looks": (0.5,)},
+        {"whole": -1},
         {"views": 3},
     ],
 )

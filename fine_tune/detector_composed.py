@@ -1,0 +1,288 @@
+"""Composed tiles for the detector: insects cut out of close-ups, and drawn ones, at any size on any ground.
+
+A tile shows one insect that fills it, some of middle size, or a crowd of a dozen pixels each; beside them lie things
+that are easily taken for insects, without a label: hairs, gleams, specks, print, edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from fine_tune.detector_named import KIND
+from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector_tiles import SHORTEST, VISIBLE, cut_window, turn
+from fine_tune.recolouring import develop, turn_hue
+from fine_tune.synthetic import GROUPS, backgrounds, split_rng
+from fine_tune.synthetic.clutter import draw_clutter, dress
+from fine_tune.synthetic.crops import draw_insect
+
+#: Length of a drawn insect that is cut out later, pixels, and how many there are of each group.
+DRAWN_LENGTH, DRAWN_EACH = 280.0, 7
+#: Groups whose insects are often a dozen pixels long on a photo of a whole leaf; drawn three times as often.
+TINY = ("whitefly", "aphid", "thrips", "psyllid", "leafhopper", "mite", "springtail", "parasitoid wasp")
+#: Length of the insects of a tile, pixels, and their number, from and to; and how often tiles are so.
+REGIMES = (
+    (0.3, (120.0, 430.0), (1, 2)),
+    (0.3, (36.0, 140.0), (1, 7)),
+    (0.4, (9.0, 44.0), (2, 24)),
+)
+#: Grounds under composed insects and their shares: windows of close-ups, of traps, of rendered photos; painted ones.
+GROUNDS = (("close-up", 0.34), ("trap", 0.14), ("rendered", 0.14), ("painted", 0.38))
+#: A label goes where pasted insects cover more than this share of its box.
+COVERED = 0.6
+SKIN = ((224, 182, 152), (190, 138, 106), (120, 80, 58), (238, 200, 178))
+
+
+@dataclass(frozen=True)
+class CutOut:
+    """An insect without its ground.
+
+    Attributes
+    ----------
+    layer : ndarray, shape (h, w, 4), uint8
+        RGB, multiplied by the coverage, and the coverage.
+    hull : ndarray, shape (k, 2), float32
+        Convex hull of what is seen, legs and antennae too, in pixels of the layer.
+    tiny : bool
+        Whether it is of one of the groups `TINY`.
+    """
+
+    layer: np.ndarray
+    hull: np.ndarray
+    tiny: bool = False
+
+    @classmethod
+    def of(cls, layer: np.ndarray, tiny: bool = False) -> CutOut:
+        """Make one of RGB and coverage, (h, w, 4) uint8, not multiplied."""
+        coverage = layer[..., 3:].astype(np.float32) / 255
+        points = cv2.findNonZero((layer[..., 3] > 60).astype(np.uint8))
+        hull = cv2.convexHull(points).reshape(-1, 2).astype(np.float32)
+        return cls(np.dstack([(layer[..., :3] * coverage).astype(np.uint8), layer[..., 3]]), hull, tiny)
+
+
+def write_drawn(folder: Path, seed: int) -> None:
+    """Draw insects of every group into a folder, as PNG files; those already there are kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, group in enumerate(name for name in GROUPS for _ in range(DRAWN_EACH * (3 if name in TINY else 1))):
+        path = folder / f"{number:04d} {group}.png"
+        if path.exists():
+            continue
+        rng = split_rng("train", seed, 1_000_000 + number)
+        layer, *_ = draw_insect(rng, group, DRAWN_LENGTH, bool(rng.random() < 0.3), float(rng.uniform(0, 2 * np.pi)))
+        coverage = layer[..., 3:].clip(1e-3, 1)
+        rgba = np.dstack([layer[..., :3] / coverage, layer[..., 3] * 255]).clip(0, 255).astype(np.uint8)
+        partial = path.with_suffix(".partial.png")
+        cv2.imwrite(str(partial), cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+        partial.replace(path)
+
+
+def read_cut_outs(folder: Path) -> list[CutOut]:
+    """Read the PNG files that `write_drawn` or `write_cut_outs` wrote."""
+    found = []
+    for path in sorted(folder.glob("*.png")):
+        rgba = cv2.cvtColor(np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)), cv2.COLOR_BGRA2RGBA)
+        if (rgba[..., 3] > 60).any():
+            found.append(CutOut.of(rgba, path.stem.split(" ", 1)[1] in TINY))
+    return found
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What composed tiles are made of: insects, photographed and drawn, and photos for the ground."""
+
+    photographed: Sequence[CutOut]
+    drawn: Sequence[CutOut]
+    close_ups: Sequence[LabelledPhoto]
+    traps: Sequence[LabelledPhoto]
+    rendered: Sequence[LabelledPhoto]
+
+
+def compose_tile(rng: np.random.Generator, sources: Sources, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Compose one tile.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all choices.
+    sources : Sources
+    size : int
+        Side of the tile, pixels.
+
+    Returns
+    -------
+    pixels : ndarray, shape (size, size, 3), uint8
+    boxes : ndarray, shape (m, 4), float32
+        xyxy in pixels of the tile.
+    """
+    pixels, boxes = _ground(rng, sources, size)
+    image = np.ascontiguousarray(pixels, np.float32)
+    if rng.random() < 0.5:
+        _hairs_and_gleams(rng, image)
+    regime = REGIMES[int(rng.choice(len(REGIMES), p=[share for share, _, _ in REGIMES]))]
+    placed = _lay_all(rng, image, sources, *regime[1:])
+    if regime is REGIMES[0] and rng.random() < 0.35:  # small insects beside, and on, a large one
+        placed += _lay_all(rng, image, sources, *REGIMES[2][1:])[:6]
+    if rng.random() < 0.3:
+        _hairs_and_gleams(rng, image, few=True)
+    pixels = image.clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        pixels = turn_hue(pixels, int(rng.integers(20, 161)))
+    pixels, boxes = turn(rng, pixels, labels_seen(boxes, placed, size))
+    return develop(rng, pixels), boxes
+
+
+def _ground(rng: np.random.Generator, sources: Sources, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """An image (size, size, 3) and the boxes of the insects that are on it already."""
+    kind = str(rng.choice([name for name, _ in GROUNDS], p=[share for _, share in GROUNDS]))
+    photos = {"close-up": sources.close_ups, "trap": sources.traps, "rendered": sources.rendered}.get(kind, ())
+    if photos:
+        photo = photos[int(rng.integers(len(photos)))]
+        low, high = (0.6, 3.0) if photo.kind == KIND else (0.42, 1.4)
+        scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+        return cut_window(rng, photo, size, scale, near=0.0)
+    if rng.random() < 0.12:  # a hand
+        image = backgrounds.surface(rng, "leaf", size)
+        image *= np.array(SKIN[int(rng.integers(len(SKIN)))], np.float32) / image.mean(axis=(0, 1)).clip(1)
+    else:
+        kind = "leaf" if rng.random() < 0.4 else str(rng.choice(list(backgrounds.KINDS)))
+        image = backgrounds.surface(rng, kind, size)
+        dress(image, rng, kind)
+        if rng.random() < 0.25:
+            draw_clutter(image, rng)
+    return image.clip(0, 255), np.zeros((0, 4), np.float32)
+
+
+def _lay_all(
+    rng: np.random.Generator, image: np.ndarray, sources: Sources, lengths: tuple[float, float], most: tuple[int, int]
+) -> list[np.ndarray]:
+    """Lay insects of one regime on the image, in place; their boxes, which may reach over the border."""
+    size = image.shape[0]
+    low, high = lengths
+    small = high < 60
+    typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
+    crowd = sources.drawn if rng.random() < (0.65 if small else 0.3) else sources.photographed
+    if small and rng.random() < 0.6:
+        crowd = [cut for cut in sources.drawn if cut.tiny]
+    kinds = [crowd[int(rng.integers(len(crowd)))] for _ in range(int(rng.integers(1, 5)))]
+    gain = (1 + rng.normal(0, 0.08, 3)) * rng.uniform(0.75, 1.3)
+    light = float(rng.uniform(0, 2 * np.pi))
+    boxes: list[np.ndarray] = []
+    for _ in range(int(rng.integers(most[0], most[1] + 1))):
+        length = float(np.clip(typical * np.exp(rng.normal(0, 0.22)), low, high))
+        edge = 0.35 if high > 300 else 0.0
+        for _ in range(8):
+            centre = rng.uniform(edge * size, (1 - edge) * size, 2)
+            half = length / 2
+            around = np.array([*(centre - half), *(centre + half)])
+            if small or all(_shared(around, box) < 0.2 * length**2 for box in boxes):
+                break
+        else:
+            continue
+        boxes.append(lay_cut_out(rng, image, kinds[int(rng.integers(len(kinds)))], length, centre, gain, light))
+    return boxes
+
+
+def lay_cut_out(
+    rng: np.random.Generator,
+    image: np.ndarray,
+    cut: CutOut,
+    length: float,
+    centre: np.ndarray,
+    gain: np.ndarray,
+    light: float,
+) -> np.ndarray:
+    """Lay one insect, turned at random, with its shadow, in place; its box (4,)."""
+    scale = length / float(np.ptp(cut.hull, axis=0).max())
+    layer, hull = cut.layer, cut.hull
+    if scale < 0.5:  # averaged first, so that thin legs fade instead of breaking up
+        layer = cv2.resize(layer, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA)
+        hull, scale = hull * (2 * scale), 0.5
+    angle, flip = rng.uniform(0, 2 * np.pi), rng.choice((-1, 1))
+    c, s = np.cos(angle) * scale, np.sin(angle) * scale
+    matrix = np.array([[c, -s], [s, c]]) @ np.diag([rng.uniform(0.85, 1.0), flip * rng.uniform(0.85, 1.0)])
+    outline = hull @ matrix.T
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    shift = centre - (low + high) / 2
+    corner = np.floor(low + shift - 2).astype(int)
+    side = np.ceil(high - low + 5).astype(int)
+    whole = np.column_stack([matrix, shift - corner])
+    turned = cv2.warpAffine(layer, whole, tuple(int(v) for v in side), flags=cv2.INTER_LINEAR)
+    _shade(rng, image, turned[..., 3], corner, length, light)
+    _paste(image, turned, corner, gain)
+    return np.concatenate([low + shift, high + shift])
+
+
+def _paste(image: np.ndarray, layer: np.ndarray, corner: np.ndarray, gain: np.ndarray) -> None:
+    """Lay a premultiplied layer on the image, in place, cut at the border."""
+    size = np.array(image.shape[1::-1])
+    low, high = np.maximum(corner, 0), np.minimum(corner + layer.shape[1::-1], size)
+    if (low >= high).any():
+        return
+    part = layer[low[1] - corner[1] : high[1] - corner[1], low[0] - corner[0] : high[0] - corner[0]].astype(np.float32)
+    roi = image[low[1] : high[1], low[0] : high[0]]
+    roi *= 1 - part[..., 3:] / 255
+    roi += part[..., :3] * gain.astype(np.float32)
+
+
+def _shade(
+    rng: np.random.Generator, image: np.ndarray, coverage: np.ndarray, corner: np.ndarray, length: float, light: float
+) -> None:
+    """Darken the ground beside an insect, away from the light, in place."""
+    if rng.random() < 0.3:
+        return
+    reach = float(length * rng.uniform(0.0, 0.08))
+    soft = cv2.GaussianBlur(coverage, (0, 0), max(0.7, length * float(rng.uniform(0.01, 0.05))))
+    dark = np.zeros((*coverage.shape, 4), np.uint8)
+    dark[..., 3] = soft * float(rng.uniform(0.1, 0.5))
+    away = np.round(np.array([np.cos(light), np.sin(light)]) * reach).astype(int)
+    _paste(image, dark, corner + away, np.ones(3))
+
+
+def _hairs_and_gleams(rng: np.random.Generator, image: np.ndarray, few: bool = False) -> None:
+    """Draw what is no insect: hairs, gleaming dots, dark specks; in place."""
+    size = image.shape[0]
+    number = int(rng.integers(2, 12) if few else rng.integers(0, 110))
+    colour = image[int(rng.integers(size)), int(rng.integers(size))] * rng.uniform(0.5, 1.2) + rng.uniform(-20, 110)
+    sheet = np.zeros((size, size), np.uint8)
+    length, turning = float(np.exp(rng.uniform(np.log(6), np.log(60)))), float(rng.uniform(0, 2 * np.pi))
+    spread = float(rng.uniform(0.2, 3))
+    for _ in range(number):
+        start = rng.uniform(0, size, 2)
+        turns = turning + rng.normal(0, spread) + np.cumsum(rng.normal(0, 0.25, 5))
+        steps = np.stack([np.cos(turns), np.sin(turns)], axis=1) * length / 5 * rng.uniform(0.5, 1.3)
+        path = np.round((start + np.cumsum(steps, axis=0)) * 8).astype(np.int32)
+        cv2.polylines(sheet, [path], False, int(rng.integers(90, 255)), 1 if rng.random() < 0.8 else 2, cv2.LINE_AA, 3)
+    backgrounds.blend_mask(image, sheet, colour.clip(0, 255).tolist(), float(rng.uniform(0.2, 0.9)))
+    for tone, most in ((255, 40), (30, 25)):
+        dots = np.zeros((size, size), np.uint8)
+        radius = float(rng.uniform(0.4, 2.2))
+        for _ in range(int(rng.integers(0, 6 if few else most))):
+            middle = rng.uniform(0, size * 8, 2).astype(int)
+            around = max(2, int(8 * radius * rng.uniform(0.5, 1.6)))
+            cv2.circle(dots, (int(middle[0]), int(middle[1])), around, int(rng.integers(90, 255)), -1, cv2.LINE_AA, 3)
+        backgrounds.blend_mask(image, dots, (tone, tone, tone - 10), float(rng.uniform(0.3, 0.95)))
+
+
+def labels_seen(before: np.ndarray, placed: Sequence[np.ndarray], size: int) -> np.ndarray:
+    """Boxes of the insects of a tile that can be seen, (m, 4) float32: those of the ground, and those laid on it."""
+    kept = [box for box in before if sum(_shared(box, over) for over in placed) <= COVERED * _area(box)]
+    for number, box in enumerate(placed):
+        seen = box.clip(0, size)
+        if _area(seen) < VISIBLE * _area(box) or (seen[2:] - seen[:2]).max() < SHORTEST:
+            continue
+        if sum(_shared(box, over) for over in placed[number + 1 :]) <= COVERED * _area(box):
+            kept.append(seen)
+    return np.array(kept, np.float32).reshape(-1, 4)
+
+
+def _area(box: np.ndarray) -> float:
+    return float(np.clip(box[2:] - box[:2], 0, None).prod())
+
+
+def _shared(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.clip(np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]), 0, None).prod())
