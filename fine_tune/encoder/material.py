@@ -21,6 +21,9 @@ from fine_tune.synthetic import NONE
 #: Crops of one kind that are changed and seen by the network together.
 CHUNK = 1000
 
+#: Side of the square that is cut from a drawn crop of 128 pixels before it is enlarged; smaller crops are taken whole.
+DRAWN_SIDE = 112
+
 
 def choose_traps(pool: CropPool, count: int, seed: int) -> np.ndarray:
     """Rows of a pool of trap crops: `count`, half insects and half none."""
@@ -82,7 +85,7 @@ def gather(
     stages = recipe.kept_stages
     maps.mkdir(exist_ok=True)
     rows = choose_traps(real, traps, recipe.seed)
-    large = LARGE_DRAWN
+    large, side = LARGE_DRAWN, rendered.images.shape[1]
     fit = fits(rendered)
     real_fit = fits_of_groups(np.array(real.groups)[rows])
     return Material(
@@ -91,7 +94,7 @@ def gather(
         drawn_large=kept_maps(
             maps / "drawn-large.npy",
             net,
-            lambda: changed(rendered.images[large], 112, recipe.seed + 1, real=False),
+            lambda: changed(rendered.images[large], min(DRAWN_SIDE, side), recipe.seed + 1, real=False),
             recipe.large,
             stages,
         ),
