@@ -188,9 +188,10 @@ def stretched_colours(content: bytes, image: Image.Image) -> tuple[Image.Image, 
     bits = _bits_in_use(int(deep[..., :3].max()), getattr(image, "tag_v2", {}))
     if bits == 16:
         return None
-    colours = (deep[..., 2::-1] >> (bits - 8)).astype(np.uint8)
-    if deep.shape[2] == 4:
-        colours = np.dstack([colours, (deep[..., 3] >> 8).astype(np.uint8)])
+    values = deep.astype(np.uint16, copy=False)
+    colours = (values[..., 2::-1] >> (bits - 8)).astype(np.uint8)
+    if values.shape[2] == 4:
+        colours = np.dstack([colours, (values[..., 3] >> 8).astype(np.uint8)])
     made = Image.fromarray(np.ascontiguousarray(colours))
     if profile := image.info.get("icc_profile"):
         made.info["icc_profile"] = profile
@@ -243,7 +244,7 @@ def _scale_of(image: Image.Image, notes: list[str]) -> float:
     for _, strip in _strips(image):
         values = np.asarray(strip)
         low, high = np.minimum(low, values.min()), np.maximum(high, values.max())  # both keep NaN
-    ends = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
+    ends: tuple[float, ...] = (255.0, 1023.0, 4095.0, 16383.0, 65535.0)
     ends = (1.0, *ends) if image.mode == "F" else ends
     if np.isnan(low) or low < 0 or high > ends[-1]:
         raise ValueError(

@@ -338,7 +338,7 @@ def _catalogued_names() -> dict[str, dict[str, tuple[str, ...]]]:
     for pest in load_catalogue().values():
         if pest.is_species:
             continue
-        others = {language: tuple(some) for language, some in pest.names.items() if language != "en"}
+        others = {str(language): tuple(some) for language, some in pest.names.items() if language != "en"}
         if pest.english == pest.group:
             names[pest.group] = others
         if pest.scientific == pest.order:
