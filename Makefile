@@ -55,15 +55,12 @@ models: $(READY)
 	mkdir -p $(RUNS)/insect-yolo && ln -sfn ../first/photos $(RUNS)/insect-yolo/photos
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)" \
 		--start $(RUNS)/first/left-out --steps 3000
-	mkdir -p $(RUNS)/scales && ln -sfn ../first/photos $(RUNS)/scales/photos
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/scales --photos "$(PHOTOS)" --named "$(NAMED)" \
-		--start $(RUNS)/insect-yolo/model --rendered 640 --steps 1300 --rate 0.0012
-	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/scales/model --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
 		--named "$(NAMED)" --teacher "$(TEACHER)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
-	cp -R $(RUNS)/scales/model agri_clip/regions/weights/insect-yolo
+	cp -R $(RUNS)/insect-yolo/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
 	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)"
 	$(MAKE) measure LEFT_OUT="--left-out $(RUNS)/insect-yolo/left-out --left-out-kinds blue --left-out-kinds 'pan water' --left-out-kinds leaf"

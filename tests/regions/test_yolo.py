@@ -95,8 +95,9 @@ def inputs_of(proposer, pixels, monkeypatch) -> list[tuple[int, int]]:
         seen.append((max(tile.shape[:2]), imgsz))
         return view(self, tile, model, imgsz)
 
-    monkeypatch.setattr(YoloProposer, "_propose_view", counted)
-    proposer.propose_pixels(pixels)
+    with monkeypatch.context() as patched:
+        patched.setattr(YoloProposer, "_propose_view", counted)
+        proposer.propose_pixels(pixels)
     return seen
 
 
