@@ -251,7 +251,8 @@ class Labeller:
         encoder never learnt their words, only where there are such; `calibrated` only where the scores of all labels
         are; `pests`, label to catalogue id, only for labels to which the prompt set gives a pest that they do not name.
         """
-        return dict(_remembered(self._provenance, prompts, lambda: self._make_provenance(prompts)))
+        remembered = _remembered(self._provenance, prompts, lambda: self._make_provenance(prompts))
+        return dict(remembered)
 
     def _make_provenance(self, prompts: PromptSet) -> dict[str, Any]:
         embedded, settings = self.embed(prompts), self.settings

@@ -159,7 +159,7 @@ class ClipEncoder(DualEncoder):
             features = None
             for size in np.unique(sizes).tolist():
                 rows = np.flatnonzero(sizes == size)
-                part = self.run_image_tower(self.prepare_crops([crops[row] for row in rows], size))
+                part = self.run_image_tower(self.prepare_crops([crops[row] for row in rows.tolist()], size))
                 features = part.new_empty(len(crops), part.shape[1]) if features is None else features
                 features[torch.from_numpy(rows).to(part.device)] = part
             assert features is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -59,7 +60,7 @@ def write_photo_pool(
             for column, values in zip(answers, (*start(pixels), *teacher(pixels)), strict=True):
                 column.append(values.half())
         names = ("start_features", "start_logits", "teacher_features", "teacher_logits")
-        tables = {name: torch.cat(column).numpy() for name, column in zip(names, answers, strict=True)}
+        tables: dict[str, Any] = {name: torch.cat(column).numpy() for name, column in zip(names, answers, strict=True)}
         partial = file.with_name(f".{file.name}")
         np.savez(partial, images=images, numbers=np.array([number for _, number in drawn]), **tables)
         partial.replace(file)

@@ -100,7 +100,7 @@ def cut_square(pixels: np.ndarray, centre: np.ndarray, side: float, turn: float,
     if shrink < 1:
         pixels = cv2.resize(pixels, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
         centre, side = centre * shrink, side * shrink
-    matrix = cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), turn, size / side)
+    matrix = np.asarray(cv2.getRotationMatrix2D((float(centre[0]), float(centre[1])), turn, size / side), np.float64)
     matrix[:, 2] += size / 2 - centre
     return np.asarray(
         cv2.warpAffine(pixels, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
