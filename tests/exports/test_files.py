@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agri_clip.errors import DataError
-from agri_clip.exports import files
 from agri_clip.exports.files import (
     annotated_paths,
     prepare_folder,
@@ -49,7 +48,7 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path, monkey
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("agri_clip.io.writing.os.fsync", full)
     with pytest.raises(DataError, match=r"a\.csv: cannot be written: No space left"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"

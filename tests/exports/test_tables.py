@@ -15,7 +15,7 @@ import pytest
 from agri_clip.cli.options import Format
 from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.errors import DataError
-from agri_clip.exports import FORMATS, csv_table, files, json_file, write_tables
+from agri_clip.exports import FORMATS, csv_table, json_file, write_tables
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -202,7 +202,7 @@ def test_every_format_leaves_the_old_export_where_the_disk_is_full(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", full)
+    monkeypatch.setattr("agri_clip.io.writing.os.fsync", full)
     with pytest.raises(DataError, match="No space left"):
         FORMATS[name].write(Detections.empty(label_names=("moth",)), target)
     assert contents(target) == before
