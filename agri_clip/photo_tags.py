@@ -38,7 +38,7 @@ _ISO_TIME = rf"\d{{2}}(?P<point>[-_.:]?)\d{{2}}(?:(?P=point)\d{{2}}{_FRACTION})?
 _MOMENT = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?:[Tt](?P<iso>{_ISO_TIME})|[-_ ]?(?P<time>{_TIME}))?(?!\d)")
 _DAY_ONLY = re.compile(rf"(?<!\d)(?P<date>{_DATE})(?!\d)")
 # What a camera calls a picture, and a year with its month, are no trap.
-_NO_TRAP = r"(?!(?:IMG|DSC|PXL|MVI|VID|DJI|SAM|PIC)-?\d|(?:19|20)\d{2}[-_. ]\d{1,2}(?!\d))"
+_NO_TRAP = r"(?!-?(?:(?:IMG|DSC|PXL|MVI|VID|DJI|SAM|PIC)-?\d|(?:19|20)\d{2}[-_. ]\d{1,2}(?!\d)))"
 _TRAP_WORD = re.compile(
     rf"(?<![^\W_])trap[-_ ]?{_NO_TRAP}(?P<trap>[A-Za-z]{{0,3}}-?\d{{1,4}})(?![^\W_])", re.IGNORECASE
 )

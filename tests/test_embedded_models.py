@@ -32,4 +32,4 @@ def test_models_are_safetensors_and_small() -> None:
         files = [file for file in folder.rglob("*") if file.is_file()]
         assert any(file.suffix == ".safetensors" for file in files)
         assert not [file for file in files if file.suffix in {".bin", ".pt", ".pth", ".pkl", ".ckpt"}]
-        assert sum(file.stat().st_size for file in files) < 12e6
+        assert sum(file.stat().st_size for file in files) < 20e6  # all that ships must stay below 40 MB

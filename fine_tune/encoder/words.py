@@ -201,7 +201,7 @@ class Features:
 def texts_of(features: Features, count: int = 40_000) -> list[str]:
     """What the tokenizer is learnt from, and what words the text tower can know."""
     rng = np.random.default_rng(0)
-    texts = {write_caption(rng, features.pool, row) for row in rng.permutation(len(features.pool))[:count]}
+    texts = {write_caption(rng, features.pool, int(row)) for row in rng.integers(0, len(features.pool), count)}
     texts.update(text for _ in range(80) for text in draw_bank(rng))
     for names in (*features.classes.names, *features.classes.family_names, *groups().values(), *orders().values()):
         texts.update(with_article(name) for name in names)
