@@ -161,8 +161,8 @@ class _Tally:
         photos = self.detections.photos
         found = self.regions(self.detections.status == FOUND)
         read = self.over_photos(self.read)
-        known = [label not in self.detections.not_counted for label in self.detections.label_names]
-        counted = np.array(known, bool)[None]
+        asked = [label not in self.detections.not_counted for label in self.detections.label_names]
+        counted = np.array(asked, bool)[None]
         some = np.where(read > 0, 1, np.nan)
         seen = np.where((read > 0) & counted, 1, np.nan)
         limits = thresholds(self.detections)
