@@ -221,12 +221,12 @@ def test_yolo_opens_in_supervision(tmp_path: Path) -> None:
 def test_yolo_is_equal_in_ultralytics_own_loader(result: Detections, tmp_path: Path, all_regions: bool) -> None:
     yolo.write(result, tmp_path, all_regions=all_regions)
     with (tmp_path / "photos.csv").open(encoding="utf-8-sig", newline="") as file:
-        stems = {row["photo"]: Path(row["label_file"]).stem for row in csv.DictReader(file)}
+        stems = [Path(row["label_file"]).stem for row in csv.DictReader(file)]
     (tmp_path / "images").mkdir()
     places = {}
-    for index, photo in enumerate(result.photos[:3]):
-        Image.new("RGB", (photo.width, photo.height)).save(tmp_path / "images" / f"{stems[photo.name]}.jpg")
-        places[stems[photo.name]] = index
+    for index, (photo, stem) in enumerate(zip(result.photos[:3], stems, strict=True)):
+        Image.new("RGB", (photo.width, photo.height)).save(tmp_path / "images" / f"{stem}.jpg")
+        places[stem] = index
     names = yaml.safe_load((tmp_path / "data.yaml").read_text("utf-8"))["names"]
     dataset = YOLODataset(
         img_path=str(tmp_path / "images"),

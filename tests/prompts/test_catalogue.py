@@ -254,7 +254,7 @@ def test_another_stage_or_kind_does_not_take_the_adult_size(sentence: str) -> No
     listed(
         """an insect | any insect | a bug | insects | an aphid trap | thrips damage on a leaf
         a leaf covered with aphids | aphids and thrips | 蚜虫的天敌
-        a small dark thing | glue | 🐛 | the | a black dot"""
+        a small dark thing | glue | the | a black dot"""
     ),
 )
 def test_any_other_sentence_is_used_as_it_is(sentence: str) -> None:

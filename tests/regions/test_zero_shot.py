@@ -351,7 +351,8 @@ def test_the_command_line_lists_and_fetches_it(folder, hub_cache, capsys):
     assert "hub cannot be reached" in said
     snapshot = put_in_cache(hub_cache, name, folder(DINO))
     assert here() == "yes"
-    assert run("models", "fetch", name) == (0, f"{name} is in {snapshot}\n")
+    said = f"{name} is in {snapshot}\nmake it the default: agri-clip models use {name}\n"
+    assert run("models", "fetch", name) == (0, said)
 
 
 def test_a_folder_with_a_plus_in_its_name_is_one_proposer(folder, tmp_path):
