@@ -22,6 +22,8 @@ FOUND, OTHER, BACKGROUND = range(3)
 class PhotoRecord:
     """One photo that stands in a result, with or without detections; `reason` is set where it could not be read.
 
+    `at_cap` tells that the proposer met a cap on its regions, so that the photo's count may be too low.
+
     `card_area_px` is the area of the trap card that the photo shows, in square pixels; None where no card was found, or
     where regions beside it were kept.
     """
@@ -37,6 +39,7 @@ class PhotoRecord:
     notes: tuple[str, ...] = ()
     reason: str | None = None
     card_area_px: float | None = None
+    at_cap: bool = False
 
     @classmethod
     def of_failure(cls, name: str, error: PhotoError) -> PhotoRecord:

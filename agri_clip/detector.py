@@ -161,6 +161,7 @@ class Detector:
             mm_per_pixel=scale,
             notes=notes,
             card_area_px=card.area_px if card is not None and self.settings.card else None,
+            at_cap=regions.at_cap,
         )
         crops = extract_crops(photo.pixels, regions.boxes, context=self.settings.context)
         return Proposal(record, regions, crops)

@@ -24,12 +24,14 @@ from agri_clip import photo_pixels, photo_tags
 from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo_formats import OTHER_PICTURE_EXTENSIONS, PHOTO_EXTENSIONS, foreign_kind, format_of, promised_size
 from agri_clip.photo_metadata import DAMAGED, Metadata, is_plausible, read_metadata
+from agri_clip.photo_truncation import is_cut_short
 
 # The largest phone sensors give 200 megapixels; decoding as many takes about 1.5 GB.
 MAX_PIXELS = 250_000_000
 # Of 16-bit colours the upper 8 bits are below this where the values use 14 bits or fewer.
 DARK_WITHOUT_LOWER_BITS = 64
 _COPY_AGAIN = "copy it again from the camera"
+_CUT_SHORT = f"it is cut short, part of the picture is missing; {_COPY_AGAIN}"
 
 
 @dataclass(frozen=True)
@@ -295,13 +297,13 @@ def _open_image(file: IO[bytes]) -> Image.Image:
         raise _UnreadableError(f"is empty (0 bytes); {_COPY_AGAIN}")
     kind = format_of(head)
     if kind is not None and promised_size(head) > size:
-        raise _UnreadableError(f"it is cut short, part of the picture is missing; {_COPY_AGAIN}")
+        raise _UnreadableError(_CUT_SHORT)
     if kind is None:
         raise _UnreadableError(f"is {foreign_kind(head)}, not a photo in a format that is read; save it as JPEG or PNG")
     try:
         image: Image.Image = _OPENERS[kind](file)
     except (*DAMAGED, zlib.error) as error:
-        raise _UnreadableError(_damage(f"its {kind} header cannot be read", error)) from error
+        raise _UnreadableError(_damage(f"its {kind} header cannot be read", error, file)) from error
     if kind == "TIFF" and _is_camera_raw(image):
         raise _UnreadableError("is a camera RAW file, of which only a thumbnail could be read; export it as JPEG")
     return image
@@ -323,7 +325,7 @@ def _decode(
         metadata = metadata or read_metadata(image)
         notes = _notes_on_frames(image)
     except (*DAMAGED, zlib.error) as error:
-        raise _UnreadableError(_damage("its picture data cannot be read", error)) from error
+        raise _UnreadableError(_damage("its picture data cannot be read", error, file)) from error
     orientation = metadata.orientation if exif_orientation else 1
     if is_tiff:  # Pillow turns a TIFF upright by itself
         orientation = 1 if exif_orientation else photo_pixels.undo(metadata.orientation)
@@ -389,11 +391,14 @@ def _notes_on_frames(image: Image.Image) -> list[str]:
     return [f"it holds {frames} pictures: only the first was read"] if frames > 1 else []
 
 
-def _damage(what: str, error: BaseException) -> str:
-    """The reason in words, with the decoder's own where it adds something."""
+def _damage(what: str, error: BaseException, file: IO[bytes] | None) -> str:
+    """Return the reason in words, with the decoder's own where the file has all its bytes."""
+    if file is not None:
+        file.seek(0)
+        data = file.read()
+        if is_cut_short(format_of(data) or "", data):
+            return _CUT_SHORT
     detail = " ".join(str(error).split())[:120] or type(error).__name__
-    if any(sign in detail.lower() for sign in ("truncated", "unexpected end", "requires a buffer")):
-        return f"it is cut short, part of the picture is missing; {_COPY_AGAIN}"
     return f"{what}, it is damaged or of a rare layout ({detail}); copy it again, or save it as JPEG or PNG"
 
 

@@ -18,6 +18,7 @@ from agri_clip.photo import Photo, read_photo
 from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import find_card
+from agri_clip.regions.contrast import ContrastProposer
 from agri_clip.regions.merging import iou_matrix
 from agri_clip.settings import Settings
 from tests.conftest import ROOT
@@ -285,3 +286,9 @@ def test_views_are_a_setting_that_the_result_names(detector: Detector) -> None:
     assert detector(SAMPLE, "a ladybird").provenance["views"] == 1
     with pytest.raises(AgriClipError, match="views is 3; use one of 1, 4, 8"):
         Detector(detector.proposer, detector.encoder, views=3)
+
+
+def test_a_photo_whose_regions_were_cut_says_so_by_a_flag(detector: Detector) -> None:
+    few = Detector(proposer=ContrastProposer(max_regions=4), encoder=detector.encoder)
+    assert few(TRAP, "an insect").photos[0].at_cap
+    assert not detector(TRAP, "an insect").photos[0].at_cap

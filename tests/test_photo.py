@@ -26,8 +26,10 @@ from PIL.TiffImagePlugin import IFDRational
 
 from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo import capture_time, find_photos, one_line, read_photo
+from agri_clip.photo_formats import format_of
 from agri_clip.photo_metadata import camera_name, parse_exif_time, parse_gps
 from agri_clip.photo_tags import parse_date, parse_payload, read_codes, read_name
+from agri_clip.photo_truncation import is_cut_short
 from tests.hostile import HostileFolder, encoded, png, tiff_of, trap_picture, write_hostile_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
@@ -871,6 +873,36 @@ def test_random_damage_is_read_or_reported_and_nothing_else(kind: str) -> None:
             broken[at] = rng.integers(256)
         answer = outcome(bytes(broken), max_pixels=1_000_000)
         assert isinstance(answer, np.ndarray) or answer.splitlines() == [answer]
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"),
+    [
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("PNG", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+        ("TIFF", {"big_tiff": True}),
+        ("WEBP", {}),
+        ("BMP", {}),
+        ("HEIF", {}),
+    ],
+)
+def test_a_file_that_lost_its_end_is_said_to_be_cut_short_wherever_it_ends(kind: str, options: dict[str, Any]) -> None:
+    whole = encoded(trap_picture(120, 90), kind, **options)
+    assert not is_cut_short(format_of(whole) or "", whole)
+    for share in np.linspace(0.02, 0.99, 25):
+        assert "cut short" in str(outcome(whole[: int(len(whole) * share)])), share
+
+
+@pytest.mark.parametrize(("kind", "share"), [("JPEG", 0.5), ("PNG", 0.5), ("WEBP", 0.02)])
+def test_a_whole_file_with_damage_inside_is_not_said_to_be_cut_short(kind: str, share: float) -> None:
+    whole = encoded(trap_picture(120, 90), kind)
+    at = int(len(whole) * share)
+    answer = outcome(whole[:at] + b"\xff\xc4" * 30 + whole[at + 60 :])
+    assert isinstance(answer, str)
+    assert "damaged" in answer
 
 
 def test_the_limit_on_pixels_is_checked_before_decoding_and_can_be_raised() -> None:

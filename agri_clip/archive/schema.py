@@ -17,7 +17,7 @@ from agri_clip.regions.base import Regions
 from agri_clip.regions.merging import Metric, largest_overlaps
 
 #: Grows when a table changes; `agri_clip.archive.store.MIGRATIONS` brings older archives up to it.
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 #: What became of a photo: its regions are kept, it could not be read, or it is another copy of one that is there.
 DONE, FAILED, SAME = "done", "failed", "same"
@@ -63,6 +63,7 @@ PHOTOS = pa.schema(
         ("notes", pa.list_(pa.string())),
         ("regions", pa.int32()),
         ("run", pa.int32()),
+        ("at_cap", pa.bool_()),  # the last, where a migration puts it
     ]
 )
 
@@ -158,6 +159,7 @@ def photo_row(
         "notes": list(record.notes),
         "regions": regions,
         "run": run,
+        "at_cap": record.at_cap,
     }
 
 
@@ -182,6 +184,7 @@ def record_of(row: Mapping[str, Any]) -> PhotoRecord:
         card_area_px=row["card_area_px"],
         notes=tuple(row["notes"]),
         reason=row["reason"],
+        at_cap=row["at_cap"],
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,12 +29,27 @@ WINDOW = 8 * BATCH
 #: What a condition is scanned for: quoted text as a whole, comments, and what could end the expression.
 _PIECES = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|--[^\n]*|/\*.*?\*/|[();]", re.DOTALL)
 
+#: Where Rust states the number of a system's error; LanceDB raises a RuntimeError that has it nowhere else.
+#: https://doc.rust-lang.org/std/io/struct.Error.html
+_RUST_ERROR = re.compile(r"\(os error (\d+)\)")
+
+_NOT_ALLOWED = {errno.EACCES, errno.EPERM, errno.EROFS}
+_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+
 #: The folders before a file's name.
 _FOLDERS = re.compile(r"(?:/[^\s'\"/:,()]+)+/([^\s'\"/:,()]+)")
 
+
+def _keep_caps(db: lancedb.DBConnection) -> None:
+    """Format 2: whether a photo's regions were cut is a column; before, the notes of the proposers alone said it."""
+    for name in _table_names(db):
+        if name.startswith("photos_") and "at_cap" not in (table := db.open_table(name)).schema.names:
+            table.add_columns({"at_cap": "coalesce(array_to_string(notes, ' ') LIKE '%some may be missing%', false)"})
+
+
 #: Steps from a format to the next: `MIGRATIONS[n]` makes an archive of format n one of format n + 1, and does no harm
 #: when it is done again after a kill in its middle.
-MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {}
+MIGRATIONS: dict[int, Callable[[lancedb.DBConnection], None]] = {1: _keep_caps}
 
 
 class Archive:
@@ -211,15 +227,26 @@ def explained(place: str) -> Iterator[None]:
 
 
 def _damage(place: str, error: BaseException) -> DataError:
-    text = _first_line(error)
-    low = text.lower()
-    if isinstance(error, PermissionError) or "permission denied" in low or "read-only file system" in low:
+    text, number = _first_line(error), _system_error(error)
+    if number in _NOT_ALLOWED:
         return DataError(f"{place}: this archive may not be written by this user; change its permissions ({text})")
-    if "no space left" in low or "disk quota" in low or "file too large" in low:
+    if number in _FULL:
         return DataError(
             f"{place}: the disk is full; what was finished is kept. Make room and give the same command again ({text})"
         )
     return DataError(f"{place}: the archive cannot be used ({text}); `agri-clip archive verify` names what is damaged")
+
+
+def _system_error(error: BaseException | None) -> int | None:
+    """Return the `errno` of the system's error that an error is or comes from, or None."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error.errno
+        if (stated := _RUST_ERROR.search(str(error))) is not None:
+            number = int(stated[1])
+            return OSError(number, "", None, number).errno  # on Windows its number is another, which this translates
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _first_line(error: BaseException) -> str:

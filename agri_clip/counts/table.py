@@ -20,7 +20,6 @@ from agri_clip.errors import AgriClipError
 from agri_clip.exports.csv_table import write_table
 from agri_clip.exports.files import thresholds
 from agri_clip.photo import natural_order
-from agri_clip.regions.base import met_cap
 
 #: What counts can be grouped by; `label` is always part of it.
 KEYS = ("trap", "photo", "day", "week", "month", "label")
@@ -174,7 +173,7 @@ class _Tally:
             "threshold": np.array([limits.get(name, np.nan) for name in self.detections.label_names])[None],
             "other_insects": self.over_photos(self.regions(self.detections.status == OTHER)) * some,
             "not_insects": self.over_photos(self.regions(self.detections.status == BACKGROUND)) * some,
-            "at_cap": self.over_photos(np.array([met_cap(photo.notes) for photo in photos], bool)),
+            "at_cap": self.over_photos(np.array([photo.at_cap for photo in photos], bool)),
         }
         caught = found
         if new is not None:

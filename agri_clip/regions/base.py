@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from agri_clip.photo import Photo
-
-#: Words that a proposer's note has where a cap cut its regions: a count of that photo may be too low.
-SOME_MISSING = "some may be missing"
 
 
 @dataclass(frozen=True)
@@ -27,13 +24,16 @@ class Regions:
     outlines : tuple of n (ndarray of shape (k, 2), float32, or None), or None
         Polygons in photo pixels, where the proposer gives them.
     notes : tuple of str
-        What a user must know of these regions, such as a cap that cut results; that note holds `SOME_MISSING`.
+        What a user must know of these regions, such as a cap that cut results.
+    at_cap : bool
+        Whether the proposer met a cap, so that some regions may be missing and a count may be too low.
     """
 
     boxes: np.ndarray
     objectness: np.ndarray
     outlines: tuple[np.ndarray | None, ...] | None = None
     notes: tuple[str, ...] = field(default=())
+    at_cap: bool = False
 
     def __post_init__(self) -> None:
         boxes = np.asarray(self.boxes, dtype=np.float32).reshape(-1, 4)
@@ -47,10 +47,10 @@ class Regions:
         return len(self.boxes)
 
     def __getitem__(self, index: np.ndarray | slice) -> Regions:
-        """Select regions by a boolean mask, an integer array or a slice; notes are kept."""
+        """Select regions by a boolean mask, an integer array or a slice; notes and `at_cap` are kept."""
         chosen = np.arange(len(self))[index]
         outlines = None if self.outlines is None else tuple(self.outlines[i] for i in chosen)
-        return Regions(self.boxes[chosen], self.objectness[chosen], outlines, self.notes)
+        return replace(self, boxes=self.boxes[chosen], objectness=self.objectness[chosen], outlines=outlines)
 
     def placed(self, offset: Sequence[float] = (0, 0), scale: Sequence[float] = (1, 1)) -> Regions:
         """The same regions where a point (x, y) lies at ``(x, y) * scale + offset``; a scale of -1 mirrors."""
@@ -59,12 +59,12 @@ class Regions:
         if self.outlines is not None:
             outlines = tuple(None if o is None else (o * by + shift).astype(np.float32) for o in self.outlines)
         corners = np.sort(self.boxes.reshape(-1, 2, 2) * by + shift, axis=1)
-        return Regions(corners, self.objectness, outlines, self.notes)
+        return replace(self, boxes=corners, outlines=outlines)
 
     @classmethod
-    def empty(cls, notes: tuple[str, ...] = ()) -> Regions:
+    def empty(cls, notes: tuple[str, ...] = (), *, at_cap: bool = False) -> Regions:
         """No regions at all."""
-        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), None, notes)
+        return cls(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), None, notes, at_cap)
 
     @classmethod
     def concat(cls, parts: Sequence[Regions]) -> Regions:
@@ -76,13 +76,12 @@ class Regions:
             outlines = tuple(o for part in parts for o in (part.outlines or (None,) * len(part)))
         notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
         return cls(
-            np.concatenate([p.boxes for p in parts]), np.concatenate([p.objectness for p in parts]), outlines, notes
+            np.concatenate([p.boxes for p in parts]),
+            np.concatenate([p.objectness for p in parts]),
+            outlines,
+            notes,
+            any(part.at_cap for part in parts),
         )
-
-
-def met_cap(notes: Iterable[str]) -> bool:
-    """Whether the notes of a photo or its regions say that a cap cut them."""
-    return any(SOME_MISSING in note for note in notes)
 
 
 @runtime_checkable

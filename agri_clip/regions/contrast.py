@@ -8,7 +8,7 @@ well its box fits (`contrast_features`). Overlapping candidates are thinned by n
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
 from math import ceil
@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from agri_clip.photo import Photo
-from agri_clip.regions.base import SOME_MISSING, Regions
+from agri_clip.regions.base import Regions
 from agri_clip.regions.component_tree import (
     CORE_SIZES,
     Candidates,
@@ -170,10 +170,9 @@ class ContrastProposer:
             return regions
         note = (
             f"contrast: {len(regions)} regions found, only the best {self.max_regions} kept, "
-            f"so {SOME_MISSING}; raise max_regions or min_objectness"
+            "so some may be missing; raise max_regions or min_objectness"
         )
-        kept = regions[: self.max_regions]
-        return Regions(kept.boxes, kept.objectness, kept.outlines, (*kept.notes, note))
+        return replace(regions[: self.max_regions], notes=(*regions.notes, note), at_cap=True)
 
     def _score(self, measured: MeasuredCandidates) -> Regions:
         """Scored regions of one tile."""

@@ -6,6 +6,7 @@ Evaluation uses its overlaps too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -192,7 +193,7 @@ def nmm(
 
 
 def merge_regions(regions: Regions, method: Method = "nms", metric: Metric = "iou", threshold: float = 0.5) -> Regions:
-    """Merge the regions of one photo that mean the same thing; best objectness first, notes kept.
+    """Merge the regions of one photo that mean the same thing; best objectness first; notes and `at_cap` are kept.
 
     With "nmm" the outline of a group is the union of its members' outlines (members without one add nothing). Where
     that union falls into several pieces it is their convex hull, as a region has one outline.
@@ -210,7 +211,7 @@ def merge_regions(regions: Regions, method: Method = "nms", metric: Metric = "io
     outlines = None
     if regions.outlines is not None:
         outlines = tuple(join_outlines([regions.outlines[i] for i in group]) for group in groups)
-    return Regions(boxes, scores, outlines, regions.notes)
+    return replace(regions, boxes=boxes, objectness=scores, outlines=outlines)
 
 
 def fuse_views(views: Sequence[Regions], threshold: float = 0.5) -> Regions:
@@ -249,7 +250,7 @@ def fuse_views(views: Sequence[Regions], threshold: float = 0.5) -> Regions:
     kept = order[owner[order] == order]
     kept = kept[np.argsort(-objectness[kept], kind="stable")]
     outlines = None if joined.outlines is None else tuple(joined.outlines[i] for i in kept)
-    return Regions(boxes[kept] / total[kept], objectness[kept], outlines, joined.notes)
+    return replace(joined, boxes=boxes[kept] / total[kept], objectness=objectness[kept], outlines=outlines)
 
 
 def _checked(boxes: np.ndarray) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from math import ceil
 
 import numpy as np
@@ -132,7 +133,7 @@ def _joined(regions: Regions, keep: np.ndarray, group: np.ndarray) -> Regions:
     order = keep[np.lexsort((keep, group[keep]))]
     starts = np.flatnonzero(np.diff(group[order], prepend=-1))
     if not len(starts):
-        return Regions.empty(regions.notes)
+        return Regions.empty(regions.notes, at_cap=regions.at_cap)
     boxes = np.concatenate(
         [
             np.minimum.reduceat(regions.boxes[order, :2], starts),
@@ -145,7 +146,8 @@ def _joined(regions: Regions, keep: np.ndarray, group: np.ndarray) -> Regions:
         outlines = tuple(
             join_outlines([regions.outlines[i] for i in members]) for members in np.split(order, starts[1:])
         )
-    return Regions(boxes, np.maximum.reduceat(regions.objectness[order], starts), outlines, regions.notes)
+    objectness = np.maximum.reduceat(regions.objectness[order], starts)
+    return replace(regions, boxes=boxes, objectness=objectness, outlines=outlines)
 
 
 def _area(boxes: np.ndarray) -> np.ndarray:

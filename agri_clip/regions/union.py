@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -73,7 +74,7 @@ def _ask(part: Proposer, photo: Photo) -> Regions:
     """Regions of one part, with an objectness that may stand beside other parts'."""
     found = part.propose(photo)
     weight = 1.0 if _is_calibrated(part) else UNCALIBRATED
-    return Regions(found.boxes, weight * found.objectness, found.outlines, found.notes)
+    return replace(found, objectness=weight * found.objectness)
 
 
 def _is_calibrated(part: Proposer) -> bool:
@@ -97,4 +98,4 @@ def _add(earlier: Regions, later: Regions, iou: float) -> Regions:
                 filled[own] = np.clip(outline, box[:2], box[2:])
         outlines = tuple(filled)
     new = np.setdiff1d(np.arange(len(later)), absorbed)
-    return Regions.concat([Regions(earlier.boxes, objectness, outlines, earlier.notes), later[new]])
+    return Regions.concat([replace(earlier, objectness=objectness, outlines=outlines), later[new]])

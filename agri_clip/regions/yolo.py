@@ -19,7 +19,7 @@ from scipy.special import expit, logit
 from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
-from agri_clip.regions.base import SOME_MISSING, Regions
+from agri_clip.regions.base import Regions
 from agri_clip.regions.looks import Look, coarse_scales, join_looks
 from agri_clip.regions.merging import fuse_views
 from agri_clip.regions.tiling import propose_in_tiles
@@ -247,11 +247,11 @@ class YoloProposer:
             most = max(most, count)
         fused = fuse_views(views, settings.iou)
         fused = fused[fused.objectness >= settings.conf]
-        notes = self._notes(most, len(fused), model)
+        notes, at_cap = self._notes(most, len(fused), model)
         fused = fused[: settings.max_det]
         slope, intercept = settings.calibration
         odds = logit(np.clip(fused.objectness.astype(np.float64), 1e-6, 1 - 1e-6))
-        return Regions(fused.boxes, expit(slope * odds + intercept), fused.outlines, notes)
+        return Regions(fused.boxes, expit(slope * odds + intercept), fused.outlines, notes, at_cap)
 
     def _propose_view(self, tile: np.ndarray, model: Any, imgsz: int) -> tuple[Regions, int]:
         """Run the network on one view of a slice.
@@ -312,28 +312,36 @@ class YoloProposer:
         counts = getattr(model.predictor, "counts", [])
         return result, counts[-1] if counts else 0
 
-    def _notes(self, given: int, fused: int, model: Any) -> tuple[str, ...]:
-        """What a user must know of the caps that one slice met: regions that the network gave, and what they became."""
+    def _notes(self, given: int, fused: int, model: Any) -> tuple[tuple[str, ...], bool]:
+        """Notes on the caps that one slice met, and whether regions may be missing for it.
+
+        Parameters
+        ----------
+        given, fused : int
+            Regions that the network gave, and how many they became.
+        model : ultralytics model
+        """
         notes = []
         cap = self.settings.max_det
         net = getattr(model.model, "model", None)
         queries = getattr(net[-1], "num_queries", None) if net is not None else None
         if queries is not None and queries < cap and given >= queries:
             notes.append(
-                f"{self.name} can give {queries} regions of one slice at most and reached that; {SOME_MISSING} "
+                f"{self.name} can give {queries} regions of one slice at most and reached that; some may be missing "
                 "(smaller tiles give it more slices)"
             )
         elif fused >= cap or (_has_outlines(model) and given >= cap):
             notes.append(
-                f"{self.name} reached its cap of {cap} regions in one slice; {SOME_MISSING} "
+                f"{self.name} reached its cap of {cap} regions in one slice; some may be missing "
                 "(raise max_det or conf, or use smaller tiles)"
             )
+        at_cap = bool(notes)
         if self.settings.imgsz > SAFE_IMGSZ:
             notes.append(
                 f"with inputs of {self.settings.imgsz} pixels ultralytics weighs only the {MAX_CANDIDATES} best "
                 "candidates of one slice (use tiles and a smaller imgsz)"
             )
-        return tuple(notes)
+        return tuple(notes), at_cap
 
 
 def fetch(name: str, words: Sequence[str] = ("insect",)) -> Path:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path
@@ -200,7 +200,7 @@ class ZeroShotProposer:
                 "(raise max_det or conf, or use smaller tiles)"
             )
         kept = merged[: settings.max_det]
-        return Regions(kept.boxes, kept.objectness, notes=tuple(notes))
+        return replace(kept, notes=tuple(notes), at_cap=bool(notes))
 
     def _ask(self, picture: np.ndarray) -> tuple[Regions, int]:
         """Run the network on one picture (h, w, 3).

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from agri_clip.archive import Archive, Season, store
 from agri_clip.archive.checks import describe, verify
+from agri_clip.archive.schema import FORMAT_VERSION, PHOTOS
 from agri_clip.errors import DataError
 
 
@@ -44,13 +48,14 @@ def test_an_older_archive_is_migrated_step_by_step(
 ) -> None:
     place = shutil.copytree(filled, tmp_path / "season")
     done: list[int] = []
-    monkeypatch.setattr(store, "FORMAT_VERSION", 3)
-    monkeypatch.setattr(store, "MIGRATIONS", {step: lambda _, step=step: done.append(step) for step in (1, 2)})
+    steps = [FORMAT_VERSION, FORMAT_VERSION + 1]
+    monkeypatch.setattr(store, "FORMAT_VERSION", FORMAT_VERSION + 2)
+    monkeypatch.setattr(store, "MIGRATIONS", {step: lambda _, step=step: done.append(step) for step in steps})
     archive = Archive.open(place)
-    assert done == [1, 2]
-    assert {"key": "format", "value": "3"} in archive.rows("about")
+    assert done == steps
+    assert {"key": "format", "value": str(FORMAT_VERSION + 2)} in archive.rows("about")
     Archive.open(place)
-    assert done == [1, 2]
+    assert done == steps
 
 
 def test_prompts_are_kept_in_the_order_of_asking(tmp_path: Path) -> None:
@@ -123,3 +128,70 @@ def test_a_folder_that_may_not_be_written_is_told(tmp_path: Path) -> None:
             Archive.open(tmp_path / "season", create=True)
     finally:
         tmp_path.chmod(0o700)
+
+
+def test_an_archive_of_format_1_is_told_which_photos_met_a_cap(filled: Path, tmp_path: Path) -> None:
+    place = shutil.copytree(filled, tmp_path / "season")
+    season = Season.of(Archive.open(place))
+    photos = season.archive.table(season.photos_name)
+    photos.update(where="photo = 2", values={"notes": ["a note", "4 kept, so some may be missing; raise"]})
+    photos.update(where="photo = 3", values={"notes": ["another note"]})
+    photos.drop_columns(["at_cap"])
+    season.archive.table("about").update(where="key = 'format'", values={"value": "1"})
+    season = Season.of(Archive.open(place))
+    assert [row["photo"] for row in season.photo_rows() if row["at_cap"]] == [2]
+    assert {row["at_cap"] for row in season.photo_rows()} == {True, False}
+    assert {"key": "format", "value": "2"} in season.archive.rows("about")
+    assert season.archive.table(season.photos_name).schema.names == PHOTOS.names
+    store.MIGRATIONS[1](season.archive.db)  # killed in its middle, it is done again
+    assert [row["photo"] for row in season.photo_rows() if row["at_cap"]] == [2]
+
+
+def chained(error: Exception, cause: Exception) -> Exception:
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (PermissionError(errno.EACCES, "no"), "may not be written by this user"),
+        (OSError(errno.EROFS, "Dateisystem ist schreibgeschützt"), "may not be written by this user"),
+        (RuntimeError("lance error: Keine Berechtigung (os error 13), x.rs:258:9"), "may not be written by this user"),
+        (OSError(errno.ENOSPC, "No space"), "the disk is full"),
+        (OSError(errno.EDQUOT, "quota"), "the disk is full"),
+        (RuntimeError("LanceError(IO): 磁盘已满 (os error 28), writer.rs:1"), "the disk is full"),
+        (RuntimeError("LanceError(IO): File too large (os error 27)"), "the disk is full"),
+        (chained(RuntimeError("write failed"), OSError(errno.ENOSPC, "x")), "the disk is full"),
+        (RuntimeError("permission denied.lance: no space left in its header"), "cannot be used"),
+        (ValueError("column 'disk quota' is read-only file system"), "cannot be used"),
+        (OSError("Not found: a.lance"), "cannot be used"),
+    ],
+)
+def test_the_kind_of_an_error_is_its_number_and_not_its_words(error: Exception, words: str) -> None:
+    with pytest.raises(DataError, match=f"^season: .*{words}"), store.explained("season"):
+        raise error
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of a file")
+def test_a_disk_that_is_full_is_told(tmp_path: Path) -> None:
+    script = """
+import os, resource, signal, sys
+import pyarrow as pa
+from agri_clip.archive import Archive
+from agri_clip.archive.store import explained
+from agri_clip.errors import DataError
+archive = Archive.open(sys.argv[1], create=True)
+table = archive.table("many", pa.schema([("bytes", pa.binary())]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+try:
+    with explained("season"):
+        table.add(pa.table({"bytes": [os.urandom(1000) for _ in range(1000)]}))
+except DataError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "season")], capture_output=True, text=True, timeout=120
+    )
+    assert "season: the disk is full; what was finished is kept" in done.stdout

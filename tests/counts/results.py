@@ -68,7 +68,7 @@ _photos = st.builds(
     trap=st.none() | st.sampled_from(["T1", "T2", "T10", "house 1"]),
     mm_per_pixel=st.none() | st.floats(0.01, 0.2),
     card_area_px=st.none() | st.floats(1e3, 1e6),
-    notes=st.sampled_from([(), ("some may be missing",)]),
+    at_cap=st.booleans(),
     reason=st.sampled_from([None, None, None, "is empty"]),
 )
 

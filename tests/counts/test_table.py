@@ -28,7 +28,7 @@ def season() -> Detections:
         [
             photo("c.jpg", 15, "T2", mm_per_pixel=0.1, card_area_px=40_000.0),
             photo("a.jpg", 1, "T2", mm_per_pixel=0.2, card_area_px=10_000.0),
-            photo("b.jpg", 8, "T2", notes=("some may be missing",)),
+            photo("b.jpg", 8, "T2", at_cap=True),
             photo("d.jpg", 8, "T10"),
             photo("e.jpg", 8, None),
             PhotoRecord("f.jpg", reason="is empty"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agri_clip.photo import Photo
-from agri_clip.regions.base import Proposer, Regions, met_cap
+from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.component_tree import cut_at_cores, group_alike
 from agri_clip.regions.contrast import ContrastProposer
 from agri_clip.regions.merging import iou_matrix
@@ -148,8 +148,8 @@ def test_cap_keeps_the_best_and_is_reported() -> None:
     np.testing.assert_array_equal(capped.boxes, everything.boxes[:4])
     assert everything.notes == ()
     assert any("4" in note and str(len(everything)) in note for note in capped.notes)
-    assert met_cap(capped.notes)
-    assert not met_cap(everything.notes)
+    assert capped.at_cap
+    assert not everything.at_cap
 
 
 def test_large_photo_read_in_tiles_gives_each_insect_once_and_whole() -> None:

@@ -140,11 +140,14 @@ def test_merged_halves_of_an_insect_get_one_outline_and_keep_the_notes():
         np.array([0.5, 0.9, 0.7]),
         (square(0, 0, 10), square(6, 0, 10), None),
         ("a note",),
+        at_cap=True,
     )
     merged = merge_regions(regions, "nmm", "ios", 0.3)
     assert merged.boxes.tolist() == [[0, 0, 16, 10], [50, 50, 60, 60]]
     assert merged.objectness.tolist() == pytest.approx([0.9, 0.7])
     assert merged.notes == ("a note",)
+    assert merged.at_cap
+    assert not merge_regions(Regions.empty(), "nmm").at_cap
     outline, none = merged.outlines
     assert none is None
     assert (outline.min(0).tolist(), outline.max(0).tolist()) == ([0, 0], [16, 10])
@@ -169,12 +172,13 @@ def test_outlines_in_pieces_become_their_hull():
 
 
 def test_what_two_views_show_is_averaged_and_what_one_shows_counts_half():
-    plain = Regions(np.array([[0, 0, 10, 10], [50, 50, 60, 60]]), np.array([0.9, 0.8]), notes=("a note",))
+    plain = Regions(np.array([[0, 0, 10, 10], [50, 50, 60, 60]]), np.array([0.9, 0.8]), notes=("a note",), at_cap=True)
     mirrored = Regions(np.array([[0, 0, 10, 13]]), np.array([0.3]))
     fused = fuse_views([plain, mirrored], 0.5)
     assert fused.boxes == pytest.approx(np.array([[0, 0, 10, 10.75], [50, 50, 60, 60]]))  # 10 and 13 weighed 3 to 1
     assert fused.objectness.tolist() == pytest.approx([0.6, 0.4])
     assert fused.notes == ("a note",)
+    assert fused.at_cap
 
 
 def test_what_one_view_shows_twice_moves_the_box_but_counts_once():

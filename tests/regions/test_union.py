@@ -27,10 +27,11 @@ class Known:
     calibrated: bool = True
     outlines: tuple[np.ndarray | None, ...] | None = None
     notes: tuple[str, ...] = ()
+    at_cap: bool = False
     version: str = "1"
 
     def propose(self, photo: Photo) -> Regions:  # noqa: ARG002
-        return Regions(np.array(self.boxes), np.array(self.objectness), self.outlines, self.notes)
+        return Regions(np.array(self.boxes), np.array(self.objectness), self.outlines, self.notes, self.at_cap)
 
 
 def union(*parts: Known, **settings: float) -> Regions:
@@ -38,7 +39,7 @@ def union(*parts: Known, **settings: float) -> Regions:
 
 
 FIRST = Known("first", [[0, 0, 10, 10], [50, 50, 60, 60]], [0.8, 0.3], notes=("a note",))
-SECOND = Known("second", [[52, 50, 62, 60], [100, 0, 120, 20]], [0.6, 0.5], notes=("another",))
+SECOND = Known("second", [[52, 50, 62, 60], [100, 0, 120, 20]], [0.6, 0.5], notes=("another",), at_cap=True)
 
 
 def test_regions_of_all_parts_come_best_first_and_duplicates_once():
@@ -46,6 +47,7 @@ def test_regions_of_all_parts_come_best_first_and_duplicates_once():
     assert found.boxes.tolist() == [[0, 0, 10, 10], [50, 50, 60, 60], [100, 0, 120, 20]]
     assert found.objectness.tolist() == pytest.approx([0.8, 0.6, 0.5])
     assert found.notes == ("a note", "another")
+    assert found.at_cap
 
 
 def test_the_order_of_the_names_says_whose_box_stays():

@@ -19,7 +19,6 @@ import torch
 from agri_clip.errors import AgriClipError, ModelError
 from agri_clip.photo import Photo
 from agri_clip.regions import get_proposer
-from agri_clip.regions.base import met_cap
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
 
@@ -170,9 +169,10 @@ def test_a_cap_that_cut_results_is_told(detector, segmenter):
     for path in (detector, segmenter):
         capped = YoloProposer(path, device="cpu", imgsz=160, conf=0, iou=1, max_det=25).propose(photo(150, 120))
         assert any("cap of 25" in note for note in capped.notes), path
-        assert met_cap(capped.notes)
+        assert capped.at_cap
         free = YoloProposer(path, device="cpu", imgsz=64, conf=0.999, max_det=25).propose(photo(60, 60))
         assert free.notes == ()
+        assert not free.at_cap
 
 
 def test_more_than_three_hundred_regions_are_possible(detector):

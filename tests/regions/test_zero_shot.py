@@ -229,6 +229,7 @@ def test_caps_that_cut_results_are_told(folder, kind, most):
     capped = ZeroShotProposer(folder(kind, still=True), max_det=5, **EVERYTHING).propose(photo(64, 64))
     np.testing.assert_array_equal(capped.boxes, every.boxes[:5])
     assert any("cap of 5" in note for note in capped.notes)
+    assert capped.at_cap
     assert ZeroShotProposer(folder(kind, still=True), conf=1, device="cpu").propose(photo(64, 64)).notes == ()
 
 
