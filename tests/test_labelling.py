@@ -77,3 +77,14 @@ def test_largest_overlaps_leave_the_box_itself_out() -> None:
     np.testing.assert_allclose(largest_overlaps(boxes), [1, 0.5, 0, 1])
     np.testing.assert_allclose(largest_overlaps(boxes, "ios"), [1, 1, 0, 1])
     assert len(largest_overlaps(np.zeros((0, 4)))) == 0
+
+
+def test_a_service_that_runs_for_weeks_remembers_only_so_many_prompt_sets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agri_clip.labelling.MOST_SETS", 3)
+    labeller = Labeller(get_encoder("builtin"), Maker("insect-yolo", "1"), Settings())
+    for number in range(8):
+        prompts = PromptSet.of(f"a moth with {number} spots")
+        labeller.nothing([PhotoRecord("p", 10, 10)], prompts)
+        labeller.embed(prompts)
+    assert len(labeller._embedded) <= 3
+    assert len(labeller._provenance) <= 3

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from agri_clip.encoders import get_encoder
+from agri_clip.encoders.adapted import AdaptedEncoder
 from agri_clip.ui.turns import EncoderInTurn, Turns
 
 
@@ -42,3 +43,18 @@ def test_vectors_made_in_turns_are_those_of_the_encoder():
     np.testing.assert_array_equal(turned.encode_images(crops), encoder.encode_images(crops))
     np.testing.assert_array_equal(turned.encode_texts(["a moth"]), encoder.encode_texts(["a moth"]))
     assert turned.encode_images([]).shape == (0, encoder.dim)
+
+
+def test_crops_of_an_adapted_encoder_come_in_as_many_turns_as_those_of_its_base():
+    taken = []
+
+    class CountedTurns(Turns):
+        def __enter__(self):
+            taken.append(1)
+            super().__enter__()
+
+    base = get_encoder("builtin")
+    adapted = AdaptedEncoder("farm", base, None, None, "card")
+    crops = [np.zeros((8, 8, 3), np.uint8)] * (2 * base.batch_size + 1)
+    EncoderInTurn(adapted, CountedTurns()).encode_images(crops)
+    assert len(taken) == 3

@@ -164,8 +164,11 @@ def _connect_trying(
         columns = [say(key, language) for key in ("pests_phrasing", "pests_cosine", "pests_share")]
         return {ranked: html_table(columns, shown, say("pests_ranked", language, name=photo.name))}
 
+    def failed(session: Session, language: str) -> Changes:  # noqa: ARG001 - no earlier ranking stays under an error
+        return {ranked: ""}
+
     attempt.click(
-        page.job(status, rank),
+        page.job(status, rank, failed=failed),
         [page.session, picture, phrasings],
         [page.session, status, ranked],
         concurrency_id=MODELS,
