@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
-from agri_clip.cli.options import make_prompts
+from agri_clip.cli.options import (
+    Device,
+    Force,
+    Negatives,
+    Precision,
+    PromptFile,
+    Prompts,
+    Threshold,
+    make_prompts,
+)
 
 if TYPE_CHECKING:
     from agri_clip.archive import Archive, Season
@@ -55,23 +67,59 @@ def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[
 
 
 def answer_question(
-    archive: str,
-    encoder: str | None,
-    device: str | None,
-    sentences: list[str] | None,
-    file: str | None,
-    negatives: list[str] | None,
-    where: str | None,
-    **question: Any,
+    archive: ArchivePlace,
+    prompt: Prompts = None,
+    prompts: PromptFile = None,
+    negative: Negatives = None,
+    where: Where = None,
+    threshold: Threshold = None,
+    precision: Precision = None,
+    force: Force = False,
+    encoder: SeasonEncoder = None,
+    device: Device = None,
 ) -> tuple[Season, Answer]:
     """The season of an archive and what its regions are; without prompts, by those that the last batch was given."""
     season, made = open_season(archive, encoder, device)
-    named = sentences or file or negatives
-    prompts = make_prompts(sentences, file, negatives) if named else _kept_prompts(season.archive)
-    answer = answer_of(season, made, prompts, where, **question)
+    named = prompt or prompts or negative
+    wanted = make_prompts(prompt, prompts, negative) if named else _kept_prompts(season.archive)
+    answer = answer_of(season, made, wanted, where, threshold=threshold, precision=precision, force=force)
     if where and not answer.detections.photos:
         tell_nothing_fits(season, "photo", where)
     return season, answer
+
+
+def asks_season(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `answer_question`, and its results as `season` and `answer`.
+
+    Parameters
+    ----------
+    command : callable
+        Takes `season` and `answer` first, then options of its own; the user gets these after the archive, and the
+        options of the question after them.
+    """
+    unknown_here = {"Season": Any, "Answer": Any}  # imported for the type checker alone
+    question, own = _parameters(answer_question, unknown_here), _parameters(command, unknown_here)
+    given = {"season", "answer"}
+
+    @functools.wraps(command)
+    def run(**options: Any) -> None:
+        season, answer = answer_question(**{name: options.pop(name) for name in question})
+        command(season, answer, **options)
+
+    offered = {"archive": question["archive"], **own, **question}
+    signature = inspect.Signature([each for name, each in offered.items() if name not in given])
+    run.__signature__ = signature  # type: ignore[attr-defined]
+    run.__annotations__ = {name: each.annotation for name, each in signature.parameters.items()}
+    return run
+
+
+def _parameters(function: Callable[..., Any], names: dict[str, Any]) -> dict[str, inspect.Parameter]:
+    """Return a function's parameters with their annotations evaluated; `names` are known besides its module's."""
+    hints = get_type_hints(function, localns=names, include_extras=True)
+    return {
+        name: each.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, each in inspect.signature(function).parameters.items()
+    }
 
 
 def tell_nothing_fits(season: Season, what: str, condition: str) -> None:

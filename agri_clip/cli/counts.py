@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip.cli.asking import ArchivePlace, SeasonEncoder, Where, answer_question
-from agri_clip.cli.options import (
-    Device,
-    Force,
-    Negatives,
-    Precision,
-    PromptFile,
-    Prompts,
-    Threshold,
-    app,
-)
+from agri_clip.cli.asking import asks_season
+from agri_clip.cli.options import app
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,48 +29,40 @@ ThresholdsFile = Annotated[
 Crop = Annotated[str | None, typer.Option("--crop", help="The crop beside the traps, for --thresholds.")]
 
 
+def _checked_groups(by: str) -> str:
+    """Refuse groups that there are none of before the archive is asked."""
+    from agri_clip.counts import parse_keys
+
+    parse_keys(by)
+    return by
+
+
 #: From so many rows on, those with a count of 0 are not printed.
 MOST_ROWS = 60
 
 
 @app.command()
+@asks_season
 def count(
-    archive: ArchivePlace,
+    season: Season,
+    answer: Answer,
     by: Annotated[
-        str, typer.Option("--by", help="Groups: some of trap, photo, day, week, month, joined by commas.")
+        str,
+        typer.Option(
+            "--by", callback=_checked_groups, help="Groups: some of trap, photo, day, week, month, joined by commas."
+        ),
     ] = "trap,week",
     csv: Annotated[Path | None, typer.Option("--csv", help="File for the whole table.")] = None,
-    prompt: Prompts = None,
-    prompts: PromptFile = None,
-    negative: Negatives = None,
-    where: Where = None,
     cards: Cards = None,
     new_only: NewOnly = False,
     thresholds: ThresholdsFile = None,
     crop: Crop = None,
-    threshold: Threshold = None,
-    precision: Precision = None,
-    force: Force = False,
-    encoder: SeasonEncoder = None,
-    device: Device = None,
 ) -> None:
     """Count a season by trap, time and pest; beside each count what it stands on, and where action is due."""
     from agri_clip.console import make_table, output
     from agri_clip.counts import parse_keys, write_count_csv
 
     keys = parse_keys(by)
-    season, answer = answer_question(
-        archive,
-        encoder,
-        device,
-        prompt,
-        prompts,
-        negative,
-        where,
-        threshold=threshold,
-        precision=precision,
-        force=force,
-    )
     table = _counts(season, answer, keys, cards, new_only, thresholds, crop)
     shown = [*keys, "label", "photos", "count", *(["new"] if new_only else []), "per_day", "threshold"]
     if thresholds is not None:
@@ -96,40 +79,21 @@ def count(
 
 
 @app.command()
+@asks_season
 def report(
-    archive: ArchivePlace,
+    season: Season,
+    answer: Answer,
     out: Annotated[Path, typer.Option("--out", "-o", help="The report, one HTML file.")] = Path("report.html"),
     title: Annotated[str | None, typer.Option("--title", help="Its heading.")] = None,
-    prompt: Prompts = None,
-    prompts: PromptFile = None,
-    negative: Negatives = None,
-    where: Where = None,
     cards: Cards = None,
     new_only: NewOnly = False,
     thresholds: ThresholdsFile = None,
     crop: Crop = None,
-    threshold: Threshold = None,
-    precision: Precision = None,
-    force: Force = False,
-    encoder: SeasonEncoder = None,
-    device: Device = None,
 ) -> None:
     """Write a season's report, to send and to print: one file that opens without network."""
     from agri_clip.console import output
     from agri_clip.season_report import write_season_report
 
-    season, answer = answer_question(
-        archive,
-        encoder,
-        device,
-        prompt,
-        prompts,
-        negative,
-        where,
-        threshold=threshold,
-        precision=precision,
-        force=force,
-    )
     table = _counts(season, answer, ("trap", "day"), cards, new_only, thresholds, crop)
     write_season_report(out, season, answer, table, title=title)
     output().print(f"report: {out}", markup=False, soft_wrap=True)

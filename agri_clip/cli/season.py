@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,58 +12,33 @@ from agri_clip.cli.asking import (
     ArchivePlace,
     SeasonEncoder,
     Where,
-    answer_question,
+    asks_season,
     open_season,
     print_counts,
     tell_nothing_fits,
 )
-from agri_clip.cli.options import (
-    Device,
-    Force,
-    Format,
-    Negatives,
-    Precision,
-    PromptFile,
-    Prompts,
-    Threshold,
-    app,
-)
+from agri_clip.cli.options import Device, Force, Format, app
+
+if TYPE_CHECKING:
+    from agri_clip.archive import Season
+    from agri_clip.archive.questions import Answer
 
 
 @app.command()
+@asks_season
 def ask(
-    archive: ArchivePlace,
-    prompt: Prompts = None,
-    prompts: PromptFile = None,
-    negative: Negatives = None,
-    where: Where = None,
+    season: Season,  # noqa: ARG001 - every command of a season gets it
+    answer: Answer,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for tables; none where left out.")] = None,
     formats: Annotated[list[Format] | None, typer.Option("--format", help="Files to write with --out.")] = None,
     all_regions: Annotated[
         bool, typer.Option("--all-regions", help="List other insects and background in the tables too.")
     ] = False,
-    threshold: Threshold = None,
-    precision: Precision = None,
-    force: Force = False,
-    encoder: SeasonEncoder = None,
-    device: Device = None,
 ) -> None:
     """Ask a whole season for a pest, in seconds: counts by trap, and tables."""
     from agri_clip.console import output
     from agri_clip.exports import write_tables
 
-    _, answer = answer_question(
-        archive,
-        encoder,
-        device,
-        prompt,
-        prompts,
-        negative,
-        where,
-        threshold=threshold,
-        precision=precision,
-        force=force,
-    )
     print_counts(answer)
     if out is not None:
         names = [f.value for f in formats or (Format.csv, Format.json)]
@@ -173,36 +148,17 @@ def _holds(name: str) -> str:
 
 
 @app.command()
+@asks_season
 def export(
-    archive: ArchivePlace,
+    season: Season,  # noqa: ARG001 - every command of a season gets it
+    answer: Answer,
     formats: Annotated[list[Format], typer.Option("--format", help="Files to write; give it once or often.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the files.")] = Path("results"),
-    prompt: Prompts = None,
-    prompts: PromptFile = None,
-    negative: Negatives = None,
-    where: Where = None,
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Write other insects and background too.")] = False,
-    threshold: Threshold = None,
-    precision: Precision = None,
-    force: Force = False,
-    encoder: SeasonEncoder = None,
-    device: Device = None,
 ) -> None:
     """Write what a season's photos show in formats that other programs read."""
     from agri_clip.console import output
     from agri_clip.exports import write_tables
 
-    _, answer = answer_question(
-        archive,
-        encoder,
-        device,
-        prompt,
-        prompts,
-        negative,
-        where,
-        threshold=threshold,
-        precision=precision,
-        force=force,
-    )
     written = write_tables(answer.detections, out, [f.value for f in formats], all_regions=all_regions)
     output().print(f"written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)
