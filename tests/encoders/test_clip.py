@@ -317,3 +317,14 @@ def test_a_folder_that_lists_the_words_of_its_captions_says_which_it_knows(copy)
 
 def test_an_encoder_that_lists_no_words_knows_them_all():
     assert known_words_of(object()) is None
+
+
+def test_a_service_that_runs_for_weeks_remembers_only_so_many_texts(tiny, monkeypatch):
+    monkeypatch.setattr("agri_clip.encoders.dual.TEXT_CACHE", 6)
+    encoder = ClipEncoder(str(tiny("clip")), device="cpu")
+    texts = [f"a moth with {n} spots" for n in range(20)]
+    first = encoder.encode_texts(texts)
+    for text in texts:
+        encoder.encode_texts([text])
+    assert len(encoder._texts) <= 6
+    np.testing.assert_allclose(encoder.encode_texts(texts), first, atol=1e-5)
