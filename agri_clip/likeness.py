@@ -5,16 +5,14 @@ Written by `python -m fine_tune.identify_calibration`, read here.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from agri_clip.encoders.base import Encoder, vectors_fingerprint_of
-from agri_clip.errors import DataError
-from agri_clip.io.writing import write_text
+from agri_clip.io.fitted import FittedTable
 from agri_clip.taxonomy import LEVELS, Level
 
 #: The table that ships, beside the models that it belongs to.
@@ -87,30 +85,16 @@ def likeness_for(encoder: Encoder, table: Path | None = None) -> Likeness:
     return next((row for row in read_rows(table or TABLE) if row.encoder == wanted), Likeness())
 
 
-def read_rows(path: Path) -> list[Likeness]:
-    """The rows of a table; none where there is no file.
+_FITTED = FittedTable(
+    "likeness", "fine_tune.identify_calibration", lambda row: Likeness(**row), lambda row: row.encoder
+)
 
-    Raises
-    ------
-    DataError
-        The file is damaged.
-    """
-    if not path.is_file():
-        return []
-    try:
-        return [Likeness(**row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        remedy = "fit it again with python -m fine_tune.identify_calibration"
-        raise DataError(f"{path}: not a table of likeness ({error}); {remedy}") from error
+
+def read_rows(path: Path) -> list[Likeness]:
+    """Return the rows of a table; arguments and errors as for `FittedTable.read`."""
+    return _FITTED.read(path)
 
 
 def write_row(row: Likeness, path: Path) -> None:
-    """Put a row into a table, in place of an earlier one of the same encoder.
-
-    Raises
-    ------
-    DataError
-        The table is damaged, or the place cannot be written.
-    """
-    rows = sorted([*(old for old in read_rows(path) if old.encoder != row.encoder), row], key=lambda each: each.encoder)
-    write_text(path, json.dumps({"rows": [asdict(each) for each in rows]}, indent=1) + "\n")
+    """Put a row into a table, in place of an earlier one of the same encoder; errors as for `FittedTable.put`."""
+    _FITTED.put(row, path)

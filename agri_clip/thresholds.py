@@ -5,15 +5,15 @@ Written by `fine_tune/thresholds.py`, read here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from agri_clip.encoders.base import Encoder
-from agri_clip.errors import AgriClipError, DataError
+from agri_clip.errors import AgriClipError
+from agri_clip.io.fitted import FittedTable
 
 #: The table that ships; absent where nothing has been fitted.
 TABLE = Path(__file__).resolve().parent / "models" / "thresholds.json"
@@ -96,40 +96,23 @@ def threshold_for(precision: float, proposer: ProposedBy, encoder: Encoder, tabl
     return row.thresholds[min(reached)]
 
 
-def read_table(path: Path) -> list[FittedThresholds]:
-    """The rows of a table; none where there is no file.
+def _row_of(row: dict[str, Any]) -> FittedThresholds:
+    return FittedThresholds(
+        proposer=str(row["proposer"]),
+        encoder=str(row["encoder"]),
+        thresholds={float(level): float(value) for level, value in row["thresholds"].items()},
+        fitted_on=row.get("fitted_on", {}),
+    )
 
-    Raises
-    ------
-    DataError
-        The file is damaged.
-    """
-    if not path.is_file():
-        return []
-    try:
-        return [
-            FittedThresholds(
-                proposer=str(row["proposer"]),
-                encoder=str(row["encoder"]),
-                thresholds={float(level): float(value) for level, value in row["thresholds"].items()},
-                fitted_on=row.get("fitted_on", {}),
-            )
-            for row in json.loads(path.read_text(encoding="utf-8"))["rows"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: no table of thresholds ({error}); fit it anew with fine_tune.thresholds") from error
+
+_FITTED = FittedTable("thresholds", "fine_tune.thresholds", _row_of, lambda row: (row.proposer, row.encoder))
+
+
+def read_table(path: Path) -> list[FittedThresholds]:
+    """Return the rows of a table; arguments and errors as for `FittedTable.read`."""
+    return _FITTED.read(path)
 
 
 def write_row(row: FittedThresholds, path: Path) -> None:
-    """Put a row into a table, in place of an earlier one of the same pair.
-
-    Raises
-    ------
-    DataError
-        The table is damaged, or the place cannot be written.
-    """
-    from agri_clip.io.writing import write_text
-
-    others = [old for old in read_table(path) if (old.proposer, old.encoder) != (row.proposer, row.encoder)]
-    rows = sorted([*others, row], key=lambda each: (each.proposer, each.encoder))
-    write_text(path, json.dumps({"rows": [asdict(each) for each in rows]}, indent=1) + "\n")
+    """Put a row into a table, in place of an earlier one of the same pair; errors as for `FittedTable.put`."""
+    _FITTED.put(row, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import shutil
 import subprocess
@@ -12,26 +11,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agri_clip import cli
 from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND, Format
 from agri_clip.encoders import BUILTIN
 from agri_clip.encoders.base import KNOWN_WORDS
+from tests.command_line import rows, run
 from tests.conftest import ROOT
 from tests.hostile import write_hostile_folder
 
 SAMPLES = ROOT / "data" / "samples"
-
-
-def run(*arguments: object) -> int:
-    """Run the program in this process; its exit status."""
-    with pytest.raises(SystemExit) as stop:
-        cli.main([str(argument) for argument in arguments])
-    return int(stop.value.code or 0)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 
 from agri_clip.cli.options import WRONG_COMMAND
 from agri_clip.encoders import BUILTIN
+from tests.command_line import run
 from tests.conftest import ROOT
-from tests.test_cli import run
 
 PHOTO = ROOT / "data" / "samples" / "L1_2026-05-04.jpg"
 

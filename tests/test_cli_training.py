@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from agri_clip import cli
 from agri_clip.cli.options import WRONG_COMMAND
-
-
-def run(*arguments: object) -> int:
-    """Run the program in this process; its exit status."""
-    with pytest.raises(SystemExit) as stop:
-        cli.main([str(argument) for argument in arguments])
-    return int(stop.value.code or 0)
+from tests.command_line import run
 
 
 def test_render_makes_a_folder_by_label(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -117,7 +117,7 @@ def test_models_without_a_table_are_refused_with_the_remedy(table: Path, monkeyp
     table.write_text("{", encoding="utf-8")
     monkeypatch.setattr(thresholds, "TABLE", table)
     assert statuses("an insect")[0] == FOUND
-    with pytest.raises(DataError, match=r"thresholds\.json: no table of thresholds"):
+    with pytest.raises(DataError, match=r"thresholds\.json: not a table of thresholds"):
         statuses("an insect", precision=0.8)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import subprocess
 import sys
@@ -15,13 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agri_clip import cli
 from agri_clip.cli.options import SOME_FAILED, WRONG_COMMAND
 from agri_clip.detector import Detector
 from agri_clip.errors import AgriClipError, PhotoError
 from agri_clip.photo import Photo, read_photo
 from agri_clip.tracking import track_detections
 from agri_clip.video import detect_frames, frame_paths, parse_duration, read_frames
+from tests.command_line import rows, run
 from tests.films import HEIGHT, WIDTH, draw_frame, draw_insects, find_spots, write_film
 
 FRAMES = 24
@@ -243,20 +242,14 @@ def insects(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_film(tmp_path_factory.mktemp("insects") / "T4_20260504_120000.avi", frames)
 
 
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stop:
-        cli.main(["track", *(str(argument) for argument in arguments), "--proposer", "contrast", "--no-card"])
-    return int(stop.value.code or 0)
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        return list(csv.DictReader(file))
+def track(*arguments: object) -> int:
+    """Run the command; its exit status."""
+    return run("track", *arguments, "--proposer", "contrast", "--no-card")
 
 
 def test_track_writes_a_row_an_insect(insects: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "results"
-    assert run(insects, "-p", "an insect", "--step", 1, "--out", out) == 0
+    assert track(insects, "-p", "an insect", "--step", 1, "--out", out) == 0
     table = rows(out / "tracks.csv")
     assert [row["frames"] for row in table] == ["6", "6", "6"]
     assert {(row["trap"], row["label"], row["status"]) for row in table} == {("T4", "an insect", "found")}
@@ -273,14 +266,14 @@ def test_track_writes_a_row_an_insect(insects: Path, tmp_path: Path, capsys: pyt
 def test_track_of_a_folder_tells_of_photos_that_failed(insects: Path, tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "camera", list(read_frames(insects, step=1)))
     (folder / "99.jpg").write_bytes(b"no photo at all")
-    assert run(folder, "-p", "an insect", "--out", tmp_path / "r") == SOME_FAILED
+    assert track(folder, "-p", "an insect", "--out", tmp_path / "r") == SOME_FAILED
     assert [Path(row["photo"]).name for row in rows(tmp_path / "r" / "failures.csv")] == ["99.jpg"]
     assert [row["frames"] for row in rows(tmp_path / "r" / "tracks.csv")] == ["6", "6", "6"]
 
 
 def test_track_of_a_broken_film_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "film.mp4").write_bytes(b"a text, not a film\n")
-    assert run(tmp_path / "film.mp4", "-p", "an insect", "--out", tmp_path / "r") == SOME_FAILED
+    assert track(tmp_path / "film.mp4", "-p", "an insect", "--out", tmp_path / "r") == SOME_FAILED
     assert len(rows(tmp_path / "r" / "failures.csv")) == 1
     assert "is a text file, not a film" in capsys.readouterr().err
 
@@ -297,13 +290,13 @@ def test_track_of_a_broken_film_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_wrong_command_says_what_is_wrong(
     film: Path, options: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(film, *options, "--out", tmp_path / "r") == WRONG_COMMAND
+    assert track(film, *options, "--out", tmp_path / "r") == WRONG_COMMAND
     assert message in capsys.readouterr().err
 
 
 def test_a_film_that_breaks_off_is_tracked_as_far_as_it_goes(insects: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.avi"
     short.write_bytes(insects.read_bytes()[: insects.stat().st_size * 2 // 3])
-    assert run(short, "-p", "an insect", "--step", 1, "--out", tmp_path / "r") == SOME_FAILED
+    assert track(short, "-p", "an insect", "--step", 1, "--out", tmp_path / "r") == SOME_FAILED
     assert len(rows(tmp_path / "r" / "tracks.csv")) == 3
     assert "breaks off" in rows(tmp_path / "r" / "failures.csv")[0]["reason"]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.archive.conftest import draw_card
-from tests.test_cli import rows, run
+from tests.command_line import rows, run
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from agri_clip.engines.ray_engine import RayEngine, check_address, share_out
 from agri_clip.errors import EngineError
 from agri_clip.photo import find_photos
 from tests.archive.conftest import contents
-from tests.test_cli import run
+from tests.command_line import run
 
 pytestmark = pytest.mark.xdist_group("ray")
 
