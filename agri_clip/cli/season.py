@@ -120,10 +120,11 @@ def label_command(
     if photo:
         named = " OR ".join(_holds(name) for name in photo)
         condition = f"({named})" if condition is None else f"{condition} AND ({named})"
-    for name in photo or ():
-        if not season.photo_rows(_holds(name), columns=["photo"]):
-            tell_nothing_fits(season, "photo", f"--photo {name}")
-    if condition is not None and not season.photo_rows(condition, columns=["photo"]):
+    missing = [name for name in photo or () if not season.photo_rows(_holds(name), columns=["photo"])]
+    for name in missing:
+        tell_nothing_fits(season, "photo", f"--photo {name}")
+    told = bool(photo) and len(missing) == len(photo or ())
+    if condition is not None and not told and not season.photo_rows(condition, columns=["photo"]):
         tell_nothing_fits(season, "photo", " and ".join([*([where] if where else []), *(photo or ())]))
     table = label_regions(season, labeller_of(season, made), condition, top, names)
     rows = [
