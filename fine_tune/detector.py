@@ -48,8 +48,8 @@ TRAINING = "training.json"
 #: What a run with close-ups changes of the recipe: the traps keep their share, and every kind of ground is in it.
 WITH_CLOSE_UPS: dict[str, Any] = {
     "real_share": 0.375,
-    "named_share": 0.25,
-    "composed_share": 0.25,
+    "named_share": 0.1875,
+    "composed_share": 0.375,
     "warmup": 100,
     "left_out": (),
     "left_out_until": 0.0,

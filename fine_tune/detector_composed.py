@@ -1,7 +1,8 @@
 """Composed tiles for the detector: insects cut out of close-ups, and drawn ones, at any size on any ground.
 
-A tile shows one insect that fills it, some of middle size, or a crowd of a dozen pixels each; beside them lie things
-that are easily taken for insects, without a label: hairs, gleams, specks, print, edges.
+A tile shows one insect that fills it, some of middle size, a crowd of a dozen pixels each, or a few whiteflies on a leaf
+in a soft photo; beside them lie things that are easily taken for insects, without a label: hairs, gleams, specks, print,
+edges.
 """
 
 from __future__ import annotations
@@ -27,10 +28,16 @@ DRAWN_LENGTH, DRAWN_EACH = 280.0, 7
 TINY = ("whitefly", "aphid", "thrips", "psyllid", "leafhopper", "mite", "springtail", "parasitoid wasp")
 #: Length of the insects of a tile, pixels, and their number, from and to; and how often tiles are so.
 REGIMES = (
-    (0.3, (120.0, 430.0), (1, 2)),
-    (0.3, (36.0, 140.0), (1, 7)),
-    (0.4, (9.0, 44.0), (2, 24)),
+    (0.2, (120.0, 430.0), (1, 2)),
+    (0.2, (36.0, 140.0), (1, 7)),
+    (0.25, (9.0, 44.0), (2, 24)),
+    (0.35, (13.0, 76.0), (0, 8)),
 )
+#: The last regime is whiteflies on leaves: pale on what is neither pale nor sharp.
+ON_LEAVES = REGIMES[-1]
+PALE = "whitefly"
+#: How often a tile is soft, as what a phone has enlarged and smoothed; with whiteflies on leaves, and else.
+SOFT_LEAF, SOFT = 0.75, 0.3
 #: Grounds under composed insects and their shares: windows of close-ups, of traps, of rendered photos; painted ones.
 GROUNDS = (("close-up", 0.34), ("trap", 0.14), ("rendered", 0.14), ("painted", 0.38))
 #: A label goes where pasted insects cover more than this share of its box.
@@ -48,21 +55,21 @@ class CutOut:
         RGB, multiplied by the coverage, and the coverage.
     hull : ndarray, shape (k, 2), float32
         Convex hull of what is seen, legs and antennae too, in pixels of the layer.
-    tiny : bool
-        Whether it is of one of the groups `TINY`.
+    group : str
+        What it is, or "".
     """
 
     layer: np.ndarray
     hull: np.ndarray
-    tiny: bool = False
+    group: str = ""
 
     @classmethod
-    def of(cls, layer: np.ndarray, tiny: bool = False) -> CutOut:
+    def of(cls, layer: np.ndarray, group: str = "") -> CutOut:
         """Make one of RGB and coverage, (h, w, 4) uint8, not multiplied."""
         coverage = layer[..., 3:].astype(np.float32) / 255
         points = cv2.findNonZero((layer[..., 3] > 60).astype(np.uint8))
         hull = cv2.convexHull(points).reshape(-1, 2).astype(np.float32)
-        return cls(np.dstack([(layer[..., :3] * coverage).astype(np.uint8), layer[..., 3]]), hull, tiny)
+        return cls(np.dstack([(layer[..., :3] * coverage).astype(np.uint8), layer[..., 3]]), hull, group)
 
 
 def write_drawn(folder: Path, seed: int) -> None:
@@ -87,7 +94,7 @@ def read_cut_outs(folder: Path) -> list[CutOut]:
     for path in sorted(folder.glob("*.png")):
         rgba = cv2.cvtColor(np.asarray(cv2.imread(str(path), cv2.IMREAD_UNCHANGED)), cv2.COLOR_BGRA2RGBA)
         if (rgba[..., 3] > 60).any():
-            found.append(CutOut.of(rgba, path.stem.split(" ", 1)[1] in TINY))
+            found.append(CutOut.of(rgba, path.stem.split(" ", 1)[1]))
     return found
 
 
@@ -119,37 +126,58 @@ def compose_tile(rng: np.random.Generator, sources: Sources, size: int) -> tuple
     boxes : ndarray, shape (m, 4), float32
         xyxy in pixels of the tile.
     """
-    pixels, boxes = _ground(rng, sources, size)
+    regime = REGIMES[int(rng.choice(len(REGIMES), p=[share for share, _, _ in REGIMES]))]
+    pixels, boxes = _ground(rng, sources, size, leaf=regime is ON_LEAVES)
     image = np.ascontiguousarray(pixels, np.float32)
     if rng.random() < 0.5:
         _hairs_and_gleams(rng, image)
-    regime = REGIMES[int(rng.choice(len(REGIMES), p=[share for share, _, _ in REGIMES]))]
-    placed = _lay_all(rng, image, sources, *regime[1:])
+    placed = _lay_all(rng, image, sources, *regime[1:], group=PALE if regime is ON_LEAVES else None)
     if regime is REGIMES[0] and rng.random() < 0.35:  # small insects beside, and on, a large one
         placed += _lay_all(rng, image, sources, *REGIMES[2][1:])[:6]
     if rng.random() < 0.3:
         _hairs_and_gleams(rng, image, few=True)
     pixels = image.clip(0, 255).astype(np.uint8)
-    if rng.random() < 0.2:
+    if rng.random() < (0.05 if regime is ON_LEAVES else 0.2):
         pixels = turn_hue(pixels, int(rng.integers(20, 161)))
+    if rng.random() < (SOFT_LEAF if regime is ON_LEAVES else SOFT):
+        pixels = soften(rng, pixels)
     pixels, boxes = turn(rng, pixels, labels_seen(boxes, placed, size))
     return develop(rng, pixels), boxes
 
 
-def _ground(rng: np.random.Generator, sources: Sources, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """An image (size, size, 3) and the boxes of the insects that are on it already."""
+def soften(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
+    """What a phone makes of too few pixels: shrunk, smoothed, enlarged again and sharpened; same shape, uint8."""
+    size = len(pixels)
+    small = round(size / float(rng.uniform(1.4, 3.6)))
+    image = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.5:
+        image = cv2.bilateralFilter(image, 5, float(rng.uniform(10, 45)), 2)
+    image = cv2.resize(image, (size, size), interpolation=cv2.INTER_CUBIC)
+    if rng.random() < 0.5:
+        blurred = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(1, 3)))
+        strength = float(rng.uniform(0.2, 1.2))
+        image = cv2.addWeighted(image, 1 + strength, blurred, -strength, 0)
+    return np.asarray(image)
+
+
+def _ground(
+    rng: np.random.Generator, sources: Sources, size: int, *, leaf: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
+    """An image (size, size, 3) and the boxes of the insects that are on it already; `leaf`: plants alone."""
     kind = str(rng.choice([name for name, _ in GROUNDS], p=[share for _, share in GROUNDS]))
+    if leaf:
+        kind = "close-up" if rng.random() < 0.55 else "painted"
     photos = {"close-up": sources.close_ups, "trap": sources.traps, "rendered": sources.rendered}.get(kind, ())
     if photos:
         photo = photos[int(rng.integers(len(photos)))]
         low, high = (0.6, 3.0) if photo.kind == KIND else (0.42, 1.4)
         scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         return cut_window(rng, photo, size, scale, near=0.0)
-    if rng.random() < 0.12:  # a hand
+    if not leaf and rng.random() < 0.12:  # a hand
         image = backgrounds.surface(rng, "leaf", size)
         image *= np.array(SKIN[int(rng.integers(len(SKIN)))], np.float32) / image.mean(axis=(0, 1)).clip(1)
     else:
-        kind = "leaf" if rng.random() < 0.4 else str(rng.choice(list(backgrounds.KINDS)))
+        kind = "leaf" if leaf or rng.random() < 0.4 else str(rng.choice(list(backgrounds.KINDS)))
         image = backgrounds.surface(rng, kind, size)
         dress(image, rng, kind)
         if rng.random() < 0.25:
@@ -158,16 +186,24 @@ def _ground(rng: np.random.Generator, sources: Sources, size: int) -> tuple[np.n
 
 
 def _lay_all(
-    rng: np.random.Generator, image: np.ndarray, sources: Sources, lengths: tuple[float, float], most: tuple[int, int]
+    rng: np.random.Generator,
+    image: np.ndarray,
+    sources: Sources,
+    lengths: tuple[float, float],
+    most: tuple[int, int],
+    *,
+    group: str | None = None,
 ) -> list[np.ndarray]:
     """Lay insects of one regime on the image, in place; their boxes, which may reach over the border."""
     size = image.shape[0]
     low, high = lengths
-    small = high < 60
+    small = high < 80
     typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
     crowd = sources.drawn if rng.random() < (0.65 if small else 0.3) else sources.photographed
     if small and rng.random() < 0.6:
-        crowd = [cut for cut in sources.drawn if cut.tiny]
+        crowd = [cut for cut in sources.drawn if cut.group in TINY]
+    if group is not None:
+        crowd = [cut for cut in sources.drawn if cut.group == group] or crowd
     kinds = [crowd[int(rng.integers(len(crowd)))] for _ in range(int(rng.integers(1, 5)))]
     gain = (1 + rng.normal(0, 0.08, 3)) * rng.uniform(0.75, 1.3)
     light = float(rng.uniform(0, 2 * np.pi))

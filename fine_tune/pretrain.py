@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,7 +33,7 @@ from fine_tune.encoder.networks import Teacher, load_start, load_teacher
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import NamedPhoto, read_named_photos
 from fine_tune.encoder.species import groups
-from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer
+from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended
 from fine_tune.encoder.words import WordsRecipe, WordsTrainer, texts_of
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.synthetic import NONE
@@ -159,19 +160,22 @@ def pretrain(
     torch.manual_seed(tower.seed)
     heads = Heads(net.get_classifier(), knows_species.model.get_classifier(), len(groups()))
     heads.fit_to_teacher(pool.start_features, pool.teacher_features)
+    began_with = deepcopy(rest)
     trainer = TowerTrainer(tower, material, rest, heads, out)
     trainer.resume()
     trainer.run()
-    features = gather_features(material, pool, drawn, trainer.average.eval(), trainer.heads, knows_species.names)
+    rest = blended(trainer.average, began_with, tower.blend)
+    features = gather_features(material, pool, drawn, rest, trainer.heads, knows_species.names)
     texts = texts_of(features)
     tokenizer = train_tokenizer(texts, vocabulary_size=recipe.words.vocabulary)
     model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), recipe.words)
-    put_tower(model, net, trainer.average, tower.kept_stages)
+    put_tower(model, net, rest, tower.kept_stages)
     seen = np.concatenate([part.numpy() for part in (features.photos, features.drawn[::4], features.traps)])
     model.visual_projection.weight.data.copy_(torch.from_numpy(centred_projection(seen, recipe.words.projection)))
     words = WordsTrainer(recipe.words, features, model, tokenizer, out)
     words.resume()
     words.run()
+    words.keep_average()
     model.config.update({INPUT_SIZES: list(recipe.sizes)})
     save_dual_encoder(out / "model", model.eval(), tokenizer, recipe.sizes[-1], half=True)
     (out / "model" / KNOWN_WORDS).write_text("\n".join(words_in(texts)) + "\n", encoding="utf-8")

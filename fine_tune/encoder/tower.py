@@ -48,6 +48,8 @@ class TowerRecipe:
         Decay of the running average of the weights, which is what is kept.
     temperature : float
         Of the distilled answers.
+    blend : float
+        Share of the trained weights in the tower that is kept; the rest is of the tower that training began with.
     start : str
         Fingerprint of the model whose tower is trained further; empty from the photos' weights.
     seed : int
@@ -69,6 +71,7 @@ class TowerRecipe:
     warmup: int = 50
     average: float = 0.998
     temperature: float = 1.5
+    blend: float = 0.7
     start: str = ""
     seed: int = 0
 
@@ -103,6 +106,20 @@ class Rest(nn.Module):
             values = stage(values)
         features: Tensor = self.pool(self.bn2(self.conv_head(values)))
         return features
+
+
+@torch.no_grad()
+def blended(trained: Rest, start: Rest, share: float) -> Rest:
+    """Stages between `start` (0) and `trained` (1), weight by weight: much of what was learnt, less that was forgotten.
+
+    References
+    ----------
+    Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022.
+    """
+    between = deepcopy(trained)
+    for mixed, old in zip(between.parameters(), start.parameters(), strict=True):
+        mixed.lerp_(old, 1 - share)
+    return between.eval()
 
 
 class Heads(nn.Module):

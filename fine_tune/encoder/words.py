@@ -22,7 +22,7 @@ from agri_clip.prompts.templates import TEMPLATES, with_article
 from fine_tune.bank import MORE_TEMPLATES, SECTIONS, bank_loss, draw_bank, insect_loss
 from fine_tune.batches import write_caption
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
-from fine_tune.contrastive import MAX_LOGIT_SCALE, contrastive_loss
+from fine_tune.contrastive import contrastive_loss
 from fine_tune.dual_encoder import TEXT_LENGTH
 from fine_tune.encoder.species import Species, families, groups, imagenet_groups, orders
 from fine_tune.pool import CropPool
@@ -45,6 +45,12 @@ class WordsRecipe:
         Weight of the drawn crops' questions against those of photos.
     noise : float
         Share of a photo's residual that is added to a prototype.
+    smoothing : float
+        Of the groups that photos and prototypes are told to show.
+    average : float
+        Decay of the running average of the weights, which is what is kept.
+    sharpest : float
+        Cosines are multiplied by this at most: few photos are learnt by heart the sooner, the more each one can pull.
     projection, text_width, text_layers, vocabulary : int
         Of the model.
     seed : int
@@ -62,6 +68,9 @@ class WordsRecipe:
     projection_rate: float = 0.1
     drawn_weight: float = 0.5
     noise: float = 1.0
+    smoothing: float = 0.1
+    average: float = 0.995
+    sharpest: float = 12.0
     projection: int = 256
     text_width: int = 128
     text_layers: int = 3
@@ -235,6 +244,7 @@ class WordsTrainer:
         self.group_sure = (sure[:, 0].clamp(0, 1) * 0.7 + 0.3) * answers.max(dim=1).values
         self.covered = torch.from_numpy(member.any(axis=0))
         self.insects = np.flatnonzero(classes.insect)
+        self.average = [p.detach().clone() for p in self.parameters]
         self.step = 0
 
     def _encode(self, texts: list[str]) -> Tensor:
@@ -277,8 +287,12 @@ class WordsTrainer:
         total.backward()
         nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
-        self.model.logit_scale.data.clamp_(math.log(5.0), MAX_LOGIT_SCALE)
+        self.model.logit_scale.data.clamp_(math.log(5.0), math.log(r.sharpest))
         self.step += 1
+        decay = min(r.average, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            for kept, now in zip(self.average, self.parameters, strict=True):
+                kept.lerp_(now, 1 - decay)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _choose_classes(self, rng: np.random.Generator) -> np.ndarray:
@@ -326,7 +340,9 @@ class WordsTrainer:
         logits = scale * both @ self._encode(self._say(rng, self.group_names)).T
         truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
         rows = np.flatnonzero(truth >= 0)
-        losses["groups"] = functional.cross_entropy(logits[rows], torch.from_numpy(truth[rows]), label_smoothing=0.05)
+        losses["groups"] = functional.cross_entropy(
+            logits[rows], torch.from_numpy(truth[rows]), label_smoothing=self.recipe.smoothing
+        )
         unknown = np.flatnonzero(~known)
         if len(unknown):
             # Among the groups that the networks know: of the others they say nothing.
@@ -370,7 +386,12 @@ class WordsTrainer:
 
     def save(self) -> None:
         """Write the whole state, or leave the older one."""
-        state = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(), "step": self.step}
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average,
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+        }
         save_checkpoint(self.checkpoint, self.recipe, state)
 
     def resume(self) -> bool:
@@ -380,8 +401,14 @@ class WordsTrainer:
             return False
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.average, self.step = state["average"], state["step"]
         return True
+
+    @torch.no_grad()
+    def keep_average(self) -> None:
+        """Give the model the averaged weights, once training is over."""
+        for now, kept in zip(self.parameters, self.average, strict=True):
+            now.copy_(kept)
 
     def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
         """Train to the last step, saving on the way; the log is a CSV."""

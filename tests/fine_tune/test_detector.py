@@ -14,7 +14,7 @@ import torch
 from agri_clip.errors import AgriClipError
 from agri_clip.regions.yolo import YoloProposer
 from fine_tune.detector import WITH_CLOSE_UPS, Recipe, Tiles, Trainer, open_network, train_detector
-from fine_tune.detector_composed import CutOut, Sources, compose_tile, labels_seen, lay_cut_out
+from fine_tune.detector_composed import CutOut, Sources, compose_tile, labels_seen, lay_cut_out, soften
 from fine_tune.detector_named import KIND, cut_out, read_boxes
 from fine_tune.detector_photos import (
     TRAINING_KINDS,
@@ -186,15 +186,17 @@ def close_up(size: int = 300) -> LabelledPhoto:
     return LabelledPhoto(pixels, np.array([[low, low, high, high]], np.float32), KIND, real=True)
 
 
-def cut_disc(tiny: bool = False) -> CutOut:
+def cut_disc(group: str = "") -> CutOut:
     layer = np.zeros((90, 90, 4), np.uint8)
     cv2.circle(layer, (45, 45), 40, (10, 10, 10, 255), -1)
-    return CutOut.of(layer, tiny)
+    return CutOut.of(layer, group)
 
 
 @pytest.fixture(scope="module")
 def sources(rendered: list[LabelledPhoto]) -> Sources:
-    return Sources([cut_disc()], [cut_disc(), cut_disc(tiny=True)], [close_up()], [card_with_squares()], rendered)
+    return Sources(
+        [cut_disc()], [cut_disc(), cut_disc(group="whitefly")], [close_up()], [card_with_squares()], rendered
+    )
 
 
 def test_close_ups_show_their_insect_at_every_size_and_partly() -> None:
@@ -222,6 +224,18 @@ def test_composed_tiles_hold_insects_of_every_size_inside_the_tile(sources: Sour
         lengths += (boxes[:, 2:] - boxes[:, :2]).max(axis=1).tolist()
     assert min(lengths) < 14
     assert max(lengths) > 250
+
+
+def test_a_soft_photo_shows_the_same_with_less_detail() -> None:
+    sharp = (np.indices((96, 96)).sum(axis=0) // 2 % 2 * 160 + 40).astype(np.uint8)
+    for seed in range(8):
+        soft = soften(np.random.default_rng(seed), np.dstack([sharp] * 3))
+        assert soft.shape == (96, 96, 3)
+        assert soft.dtype == np.uint8
+        assert abs(float(soft.mean()) - float(sharp.mean())) < 6
+        assert (
+            np.abs(np.diff(soft.astype(int), axis=1)).mean() < 0.8 * np.abs(np.diff(sharp.astype(int), axis=1)).mean()
+        )
 
 
 def test_a_pasted_insect_is_where_its_box_says() -> None:

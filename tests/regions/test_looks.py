@@ -59,6 +59,12 @@ def test_small_insects_on_a_large_one_stay():
     assert len(found) == 6
 
 
+def test_insects_on_a_leaf_that_was_taken_for_one_stay():
+    specks = [(100 + 60 * i, 200, 116 + 60 * i, 214, 0.05) for i in range(5)]
+    assert len(join(regions(*specks), regions((5, 45, 795, 595, 0.8)))) == 6
+    assert len(join(regions((100, 100, 300, 200, 0.05)), regions((5, 45, 795, 595, 0.2)))) == 2  # hardly taken for one
+
+
 def test_a_heap_of_insects_is_not_swallowed_by_a_box_round_it():
     crowd = [(100 + 40 * i, 100 + 40 * j, 138 + 40 * i, 138 + 40 * j, 0.7) for i in range(5) for j in range(5)]
     assert len(join(regions(*crowd), regions((100, 100, 300, 300, 0.5)))) == 25

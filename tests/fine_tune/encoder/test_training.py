@@ -21,7 +21,7 @@ from fine_tune.encoder.material import gather
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import read_named_photos
 from fine_tune.encoder.species import groups
-from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, first_stages
+from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended, first_stages
 from fine_tune.encoder.words import WordsRecipe, prototypes
 from fine_tune.pool import CropPool
 
@@ -165,6 +165,16 @@ def test_the_model_sees_what_its_parts_saw(make_trainer: Any, start: Any) -> Non
         parts = again(first_stages(start, images, 64, TOWER.kept_stages).float())
         whole = model.vision_model(pixel_values=networks.to_pixels(images)).pooler_output.flatten(1)
     torch.testing.assert_close(parts, whole, rtol=0.02, atol=0.02)  # maps are kept as float16
+
+
+def test_a_blend_lies_between_what_training_began_and_ended_with(make_trainer: Any, start: Any) -> None:
+    trainer = make_trainer("run")
+    trainer.train_step()
+    began = Rest(start, TOWER.kept_stages)
+    assert torch.equal(blended(trainer.rest, began, 0.0).conv_head.weight, began.conv_head.weight)
+    assert torch.equal(blended(trainer.rest, began, 1.0).conv_head.weight, trainer.rest.conv_head.weight)
+    middle = (began.conv_head.weight + trainer.rest.conv_head.weight) / 2
+    torch.testing.assert_close(blended(trainer.rest, began, 0.5).conv_head.weight, middle)
 
 
 def test_prototypes_lie_where_their_class_lies() -> None:
