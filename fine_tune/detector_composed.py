@@ -1,8 +1,7 @@
 """Composed tiles for the detector: insects cut out of close-ups, and drawn ones, at any size on any ground.
 
-A tile shows one insect that fills it, some of middle size, a crowd of a dozen pixels each, or a few whiteflies on a leaf
-in a soft photo; beside them lie things that are easily taken for insects, without a label: hairs, gleams, specks, print,
-edges.
+A tile shows one insect that fills it, some of middle size, a crowd of a dozen pixels each, or whiteflies on a leaf in a
+soft photo; beside them lie things that are easily taken for insects, without a label: hairs, gleams, specks, print.
 """
 
 from __future__ import annotations

@@ -71,14 +71,18 @@ def features_of(rest: Rest, maps: Tensor, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def centred_projection(features: np.ndarray, width: int, ridge: float = 1e-3) -> np.ndarray:
-    """A start for the image projection: features less their mean, each over its spread, along their main directions.
+def centred_projection(photos: np.ndarray, others: np.ndarray, width: int, ridge: float = 1e-3) -> np.ndarray:
+    """A start for the image projection: features less the mean of photos, over their spread, along the main directions.
 
-    The projection has no constant, so the mean is taken off by a direction in which all features are about 1 long.
+    The projection has no constant, so the mean is taken off by a direction in which all photos are about 1 long. Photos
+    are centred and not the drawn crops, of which there are more: what all photos share tells nothing of any of them.
 
     Parameters
     ----------
-    features : ndarray, shape (n, d)
+    photos : ndarray, shape (n, d)
+        Features of photos.
+    others : ndarray, shape (m, d)
+        Features of other pictures, which have a say in the directions.
     width : int
         Directions that are kept.
 
@@ -86,12 +90,15 @@ def centred_projection(features: np.ndarray, width: int, ridge: float = 1e-3) ->
     -------
     ndarray, shape (width, d), float32
     """
-    x = features.astype(np.float64)
+    x = photos.astype(np.float64)
     mean, spread = x.mean(axis=0), x.std(axis=0)
     gram = x.T @ x / len(x)
     one = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), mean)
     centring = np.eye(len(mean)) - np.outer(mean, one)
     scaled = centring / (spread + 0.1 * spread.mean())[:, None]
-    seen = x @ scaled.T
-    _, directions = np.linalg.eigh(seen.T @ seen)
+    scatter = np.zeros_like(gram)
+    for features in (x, others.astype(np.float64)):
+        seen = features @ scaled.T
+        scatter += np.cov(seen, rowvar=False) / np.var(seen, axis=0).sum()
+    _, directions = np.linalg.eigh(scatter)
     return np.asarray(directions[:, ::-1][:, :width].T @ scaled, np.float32)

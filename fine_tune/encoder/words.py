@@ -43,6 +43,8 @@ class WordsRecipe:
         Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
     drawn_weight : float
         Weight of the drawn crops' questions against those of photos.
+    photo_weight : float
+        Weight of the photos' own groups against those of prototypes: there are few photos, and they are soon known.
     noise : float
         Share of a photo's residual that is added to a prototype.
     smoothing : float
@@ -56,21 +58,22 @@ class WordsRecipe:
     seed : int
     """
 
-    steps: int = 1600
+    steps: int = 800
     captions: int = 48
-    drawn: int = 192
-    traps: int = 64
+    drawn: int = 256
+    traps: int = 160
     photos: int = 160
     prototypes: int = 96
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
     projection_rate: float = 0.1
-    drawn_weight: float = 0.5
+    drawn_weight: float = 1.0
+    photo_weight: float = 0.3
     noise: float = 1.0
     smoothing: float = 0.1
     average: float = 0.995
-    sharpest: float = 12.0
+    sharpest: float = 14.0
     projection: int = 256
     text_width: int = 128
     text_layers: int = 3
@@ -340,9 +343,11 @@ class WordsTrainer:
         logits = scale * both @ self._encode(self._say(rng, self.group_names)).T
         truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
         rows = np.flatnonzero(truth >= 0)
-        losses["groups"] = functional.cross_entropy(
-            logits[rows], torch.from_numpy(truth[rows]), label_smoothing=self.recipe.smoothing
+        wrong = functional.cross_entropy(
+            logits[rows], torch.from_numpy(truth[rows]), label_smoothing=self.recipe.smoothing, reduction="none"
         )
+        weight = torch.where(torch.from_numpy(rows < len(photos)), self.recipe.photo_weight, 1.0)
+        losses["groups"] = (weight * wrong).sum() / weight.sum()
         unknown = np.flatnonzero(~known)
         if len(unknown):
             # Among the groups that the networks know: of the others they say nothing.

@@ -16,7 +16,7 @@ from agri_clip.errors import AgriClipError, DataError, ModelError
 from fine_tune import pretrain
 from fine_tune.dual_encoder import END, open_dual_encoder, save_dual_encoder, train_tokenizer
 from fine_tune.encoder import networks
-from fine_tune.encoder.assembly import build_model, put_tower, take_tower
+from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import read_named_photos
@@ -175,6 +175,15 @@ def test_a_blend_lies_between_what_training_began_and_ended_with(make_trainer: A
     assert torch.equal(blended(trainer.rest, began, 1.0).conv_head.weight, trainer.rest.conv_head.weight)
     middle = (began.conv_head.weight + trainer.rest.conv_head.weight) / 2
     torch.testing.assert_close(blended(trainer.rest, began, 0.5).conv_head.weight, middle)
+
+
+def test_the_projection_takes_off_what_all_photos_share() -> None:
+    rng = np.random.default_rng(0)
+    photos = rng.gamma(2.0, size=(4000, 24)) * np.linspace(0.2, 3, 24)
+    others = photos[:500] + rng.uniform(0, 4, 24)
+    seen = photos @ centred_projection(photos, others, 16).T
+    assert seen.shape == (4000, 16)
+    assert np.abs(seen.mean(axis=0)).max() < 0.05 * seen.std()
 
 
 def test_prototypes_lie_where_their_class_lies() -> None:
