@@ -35,7 +35,6 @@ from agri_clip.rollup import UNKNOWN, Evidence, roll_up, sum_upward, weigh_evide
 from agri_clip.taxonomy import LEVELS, Level, Taxonomy, leaf_weights, read_table
 from fine_tune.adapt.calibration import reliability
 from fine_tune.crops import read_annotated, sample_backgrounds
-from fine_tune.thresholds import fit_thresholds
 
 #: Temperatures lie between these.
 COLDEST, HOTTEST = 0.1, 20.0
@@ -45,6 +44,9 @@ SPECIES_SHARES = (0.0, 0.1, 0.3, 0.5)
 
 #: Fewer answers than this show no share that is right; the level keeps its default threshold.
 LEAST_ANSWERS = 12
+
+#: Answers, right as often as their likeness says, that stand beside the labelled ones.
+PRIOR_ANSWERS = 20
 
 #: No threshold is lower: photos of insects that the taxonomy lacks are rare in any labelled set.
 LEAST_THRESHOLD = 0.35
@@ -283,14 +285,34 @@ def fit_levels(
         known = judged & np.array([level not in ("species", "family") or t.species is not None for t in truths], bool)
         if known.sum() >= LEAST_ANSWERS:
             chosen = np.flatnonzero(known)
-            fitted = fit_thresholds(
-                scores[chosen], np.array([bool(right[i]) for i in chosen]), (share,), least_regions=LEAST_ANSWERS
-            )
-            thresholds[level] = max(fitted[share], LEAST_THRESHOLD) if fitted else None
+            fitted = least_likeness(scores[chosen], np.array([bool(right[i]) for i in chosen]), share)
+            thresholds[level] = None if fitted is None else max(fitted, LEAST_THRESHOLD)
         threshold = thresholds[level]
         if threshold is not None:
             left &= scores < threshold
     return thresholds
+
+
+def least_likeness(scores: np.ndarray, right: np.ndarray, share: float) -> float | None:
+    """The lowest score from which on enough answers are right; None where there is none.
+
+    Enough must be right of the labelled photos, and also of these together with `PRIOR_ANSWERS` more, of which as many
+    are right as their likeness says: 18 of 20 alone may well be 14 of 20 on other photos.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+        Likeness of the best name.
+    right : ndarray, shape (n,), bool
+    share : float
+        Wanted.
+    """
+    order = np.argsort(-scores, kind="stable")
+    count = np.arange(1, len(order) + 1)
+    likely = np.cumsum(scores[order]) / count
+    seen = np.cumsum(right[order])
+    reached = np.minimum(seen / count, (seen + PRIOR_ANSWERS * likely) / (count + PRIOR_ANSWERS)) >= share
+    return float(scores[order][np.flatnonzero(reached)[-1]]) if reached.any() else None
 
 
 def measure(taxonomy: Taxonomy, likeness: Likeness, subjects: Subjects) -> Report:

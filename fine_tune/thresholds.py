@@ -1,6 +1,6 @@
 """Fits the score thresholds behind `agri-clip detect --precision` and writes them into the package's table.
 
-python -m fine_tune.thresholds --proposer contrast --encoder builtin [--photos DIR]
+python -m fine_tune.thresholds --proposer contrast --encoder builtin [--photos DIR] [--named DIR]
 
 Regions are those of the prompt "an insect" with the detector's own settings. A region is right where it has an
 overlap (IoU) of at least 0.5 with a labelled insect that no better one has taken.
@@ -22,6 +22,7 @@ from agri_clip.detector import Detector
 from agri_clip.matching import MATCH_IOU, match_boxes
 from agri_clip.thresholds import LEVELS, TABLE, FittedThresholds, pair_of, write_row
 from fine_tune.crops import read_annotated
+from fine_tune.detector_named import read_named
 from fine_tune.detector_photos import render_photo
 
 #: What is asked for.
@@ -162,6 +163,7 @@ def main(
     proposer: Annotated[str, typer.Option(help="Proposer: a name of `agri-clip models`, or a file.")],
     encoder: Annotated[str, typer.Option(help="Encoder: a name of `agri-clip models`, or a folder.")],
     photos: Annotated[Path | None, typer.Option(help="Folder with train.json (COCO) and images/.")] = None,
+    named: Annotated[Path | None, typer.Option(help="Folder of close-ups: catalogue.csv and images/.")] = None,
     real: Annotated[int, typer.Option(min=1, help="Photos of train.json, about so many.")] = 40,
     rendered: Annotated[int, typer.Option(help="Rendered photos.")] = 160,
     seed: Annotated[int, typer.Option(help="Of the rendered photos.")] = 0,
@@ -172,6 +174,8 @@ def main(
     sources: dict[str, Iterable[Labelled]] = {"rendered": rendered_photos(rendered, seed)}
     if photos is not None:
         sources["real"] = read_annotated(photos / "train.json", photos / "images", most=real)
+    if named is not None:
+        sources["close-ups"] = ((photo.pixels, photo.boxes) for photo in read_named(named))
     row, lines = fit_pair(Detector(proposer=proposer, encoder=encoder, device=device), sources)
     write_row(row, out)
     typer.echo("\n".join([*lines, f"{len(row.thresholds)} levels for {row.proposer} are in {out}"]))

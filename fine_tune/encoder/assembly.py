@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, TimmWrapperConfig, VisionTextDualEncode
 
 from fine_tune.dual_encoder import END, PAD, START, TEXT_LENGTH
 from fine_tune.encoder.tower import Rest
-from fine_tune.encoder.words import WordsRecipe
+from fine_tune.encoder.words import WordsRecipe, common_part
 
 
 def build_model(architecture: str, features: int, vocabulary: int, recipe: WordsRecipe) -> Any:
@@ -71,11 +71,10 @@ def features_of(rest: Rest, maps: Tensor, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def centred_projection(photos: np.ndarray, others: np.ndarray, width: int, ridge: float = 1e-3) -> np.ndarray:
+def centred_projection(photos: np.ndarray, others: np.ndarray, width: int) -> np.ndarray:
     """A start for the image projection: features less the mean of photos, over their spread, along the main directions.
 
-    The projection has no constant, so the mean is taken off by a direction in which all photos are about 1 long. Photos
-    are centred and not the drawn crops, of which there are more: what all photos share tells nothing of any of them.
+    Photos are centred and not the drawn crops, of which there are more: what all photos share tells nothing of any.
 
     Parameters
     ----------
@@ -90,14 +89,11 @@ def centred_projection(photos: np.ndarray, others: np.ndarray, width: int, ridge
     -------
     ndarray, shape (width, d), float32
     """
-    x = photos.astype(np.float64)
-    mean, spread = x.mean(axis=0), x.std(axis=0)
-    gram = x.T @ x / len(x)
-    one = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), mean)
-    centring = np.eye(len(mean)) - np.outer(mean, one)
-    scaled = centring / (spread + 0.1 * spread.mean())[:, None]
-    scatter = np.zeros_like(gram)
-    for features in (x, others.astype(np.float64)):
+    mean, one = common_part(photos)
+    spread = photos.std(axis=0, dtype=np.float64)
+    scaled = (np.eye(len(mean)) - np.outer(mean, one)) / (spread + 0.1 * spread.mean())[:, None]
+    scatter = np.zeros_like(scaled)
+    for features in (photos.astype(np.float64), others.astype(np.float64)):
         seen = features @ scaled.T
         scatter += np.cov(seen, rowvar=False) / np.var(seen, axis=0).sum()
     _, directions = np.linalg.eigh(scatter)

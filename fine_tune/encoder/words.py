@@ -43,8 +43,10 @@ class WordsRecipe:
         Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
     drawn_weight : float
         Weight of the drawn crops' questions against those of photos.
+    insect_weight : float
+        Weight of "insect or not" of photos and prototypes.
     photo_weight : float
-        Weight of the photos' own groups against those of prototypes: there are few photos, and they are soon known.
+        Weight of photos against prototypes: there are few photos, and they are soon known by heart.
     noise : float
         Share of a photo's residual that is added to a prototype.
     smoothing : float
@@ -69,7 +71,8 @@ class WordsRecipe:
     warmup: int = 100
     projection_rate: float = 0.1
     drawn_weight: float = 1.0
-    photo_weight: float = 0.3
+    insect_weight: float = 3.0
+    photo_weight: float = 0.2
     noise: float = 1.0
     smoothing: float = 0.1
     average: float = 0.995
@@ -166,6 +169,26 @@ def prototypes(features: np.ndarray, rows: np.ndarray, shrink: float = 0.1) -> n
     return np.asarray(means / np.median(lengths) * usual * 0.7, np.float32)
 
 
+def common_part(features: np.ndarray, ridge: float = 1e-3) -> tuple[np.ndarray, np.ndarray]:
+    """The mean of features, and a direction in which all are about 1 long.
+
+    A projection has no constant that could take the mean off. With these two a linear map can: x less (one . x) mean.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, d)
+
+    Returns
+    -------
+    mean, one : ndarray, shape (d,), float64
+        Their product is 1.
+    """
+    x = features.astype(np.float64)
+    mean, gram = x.mean(axis=0), x.T @ x / len(x)
+    one = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), mean)
+    return mean, one / (one @ mean)
+
+
 @dataclass(frozen=True)
 class Features:
     """What the words are taught on; all features of one image tower.
@@ -248,6 +271,7 @@ class WordsTrainer:
         self.covered = torch.from_numpy(member.any(axis=0))
         self.insects = np.flatnonzero(classes.insect)
         self.average = [p.detach().clone() for p in self.parameters]
+        self.mean, self.one = (torch.from_numpy(v).float() for v in common_part(features.photos.numpy()))
         self.step = 0
 
     def _encode(self, texts: list[str]) -> Tensor:
@@ -258,7 +282,8 @@ class WordsTrainer:
         return functional.normalize(vectors, dim=-1)
 
     def _see(self, features: Tensor) -> Tensor:
-        return functional.normalize(self.model.visual_projection(features), dim=-1)
+        centred = features - torch.outer(features @ self.one, self.mean)
+        return functional.normalize(self.model.visual_projection(centred), dim=-1)
 
     def _say(self, rng: np.random.Generator, names: list[tuple[str, ...]], usual: float = 0.6) -> list[str]:
         template = str(rng.choice(TEMPLATES + MORE_TEMPLATES)) if rng.random() < 0.5 else "{}"
@@ -339,7 +364,7 @@ class WordsTrainer:
         insect = torch.zeros(len(both), bank.shape[0], dtype=torch.bool)
         insect[:, SECTIONS["insect"]] = torch.from_numpy(np.concatenate([known, classes.insect[chosen]]))[:, None]
         told = np.concatenate([known, np.ones(len(chosen), bool)])
-        losses = {"insect": 0.5 * insect_loss((scale * both @ bank.T)[told], insect[told])}
+        losses = {"insect": self.recipe.insect_weight * insect_loss((scale * both @ bank.T)[told], insect[told])}
         logits = scale * both @ self._encode(self._say(rng, self.group_names)).T
         truth = np.concatenate([f.photo_groups[photos], classes.group[chosen]])
         rows = np.flatnonzero(truth >= 0)
@@ -353,7 +378,7 @@ class WordsTrainer:
             # Among the groups that the networks know: of the others they say nothing.
             among = functional.log_softmax(logits[unknown].masked_fill(~self.covered, -1e4), dim=1)
             cross = -(self.group_answers[photos[unknown]] * among).sum(dim=1)
-            losses["answers"] = 0.5 * (cross * self.group_sure[photos[unknown]]).mean()
+            losses["answers"] = self.recipe.photo_weight * (cross * self.group_sure[photos[unknown]]).mean()
         return losses
 
     def _name_losses(
@@ -373,7 +398,7 @@ class WordsTrainer:
             where = torch.tensor([column[int(c)] for c in species])
             log_p = functional.log_softmax((scale * see_photos @ said.T)[:, where], dim=1)
             mass = answer.sum(dim=1).mean().clamp_min(0.1)
-            losses["species"] = 0.5 * (-(answer * log_p).sum(dim=1)).mean() / mass
+            losses["species"] = self.recipe.photo_weight * (-(answer * log_p).sum(dim=1)).mean() / mass
         # Families and orders take turns: they are many texts, and few things to learn.
         turn = self.step % 2 == 0
         numbers = classes.family if turn else classes.order
@@ -411,9 +436,11 @@ class WordsTrainer:
 
     @torch.no_grad()
     def keep_average(self) -> None:
-        """Give the model the averaged weights, once training is over."""
+        """Give the model the averaged weights, once training is over; its projection takes the mean of photos off."""
         for now, kept in zip(self.parameters, self.average, strict=True):
             now.copy_(kept)
+        weight = self.model.visual_projection.weight
+        weight.sub_(torch.outer(weight @ self.mean, self.one))
 
     def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
         """Train to the last step, saving on the way; the log is a CSV."""

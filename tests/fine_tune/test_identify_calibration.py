@@ -22,6 +22,7 @@ from fine_tune.identify_calibration import (
     fit,
     fit_levels,
     judge,
+    least_likeness,
     look_at,
     measure,
     read_labels,
@@ -81,11 +82,23 @@ def test_a_level_that_is_wrong_too_often_is_never_answered_and_none_is_too_low(i
     moth, ladybird = (taxonomy.find(name, "group") for name in ("moth", "ladybird"))
     assert moth is not None
     assert ladybird is not None
-    sums = np.zeros((40, len(taxonomy)))
+    sums = np.zeros((400, len(taxonomy)))
     sums[:, ladybird] = 0.2
-    always = fit_levels(taxonomy, sums, [Truth("ladybird")] * 40, 0.9)
+    always = fit_levels(taxonomy, sums, [Truth("ladybird")] * 400, 0.9)
     assert always["group"] == LEAST_THRESHOLD
-    assert fit_levels(taxonomy, sums, [Truth("moth")] * 40, 0.9)["group"] is None
+    assert fit_levels(taxonomy, sums, [Truth("moth")] * 400, 0.9)["group"] is None
+
+
+def test_a_few_lucky_answers_prove_nothing() -> None:
+    scores = np.concatenate([np.linspace(0.95, 0.9, 10), np.linspace(0.5, 0.4, 20)])
+    lucky = np.ones(30, bool)
+    lucky[::15] = False
+    few, many = (least_likeness(np.tile(scores, n), np.tile(lucky, n), 0.9) for n in (1, 30))
+    assert few is not None
+    assert few > 0.5
+    assert many is not None
+    assert many <= 0.5
+    assert least_likeness(scores, np.zeros(30, bool), 0.9) is None
 
 
 def test_crops_without_insects_fit_what_an_insect_is(identifier: Identifier) -> None:
