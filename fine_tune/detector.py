@@ -28,7 +28,7 @@ from fine_tune.detector_named import read_named, write_cut_outs
 from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
 from fine_tune.detector_tiles import TileRecipe, cut_close_up, cut_tile
 from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
-from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
+from fine_tune.schedule import cosine_with_warmup, decay_groups, follow, made_ahead
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side, and two coarse
 #: looks at the whole photo. A look of the training tile's own side shows the largest insects as training did.
@@ -250,18 +250,8 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
         self.optimizer.step()
         self.step += 1
-        self._follow()
+        follow(self.average.state_dict().values(), self.net.state_dict().values(), self.recipe.average, self.step)
         return [float(part) for part in parts.values()]
-
-    def _follow(self) -> None:
-        """Move the running average towards the weights; quickly at first, while they still are noise."""
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        now = self.net.state_dict()
-        for key, value in self.average.state_dict().items():
-            if value.dtype.is_floating_point:
-                value.lerp_(now[key].to(value.dtype), 1 - decay)
-            else:
-                value.copy_(now[key])
 
     @property
     def checkpoint(self) -> Path:

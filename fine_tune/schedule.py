@@ -1,13 +1,14 @@
-"""What every training here shares: which weights decay, how the learning rate moves, batches made ahead."""
+"""What every training here shares: which weights decay, learning rate, running average, batches made ahead."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 Batch = TypeVar("Batch", covariant=True)
 
@@ -34,6 +35,27 @@ def cosine_with_warmup(step: int, warmup: int, steps: int) -> float:
     if step < warmup:
         return (step + 1) / warmup
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+@torch.no_grad()
+def follow(average: Iterable[Tensor], now: Iterable[Tensor], decay: float, step: int) -> None:
+    """Move a running average towards the weights, in place; quickly at first, while they still are noise.
+
+    Parameters
+    ----------
+    average, now : iterable of Tensor
+        The same tensors in the same order; integers, such as counters, are copied.
+    decay : float
+        Share of the average that stays, once training is well under way.
+    step : int
+        Steps taken so far.
+    """
+    share = 1 - min(decay, (1 + step) / (10 + step))
+    for kept, value in zip(average, now, strict=True):
+        if kept.dtype.is_floating_point:
+            kept.lerp_(value.to(kept.dtype), share)
+        else:
+            kept.copy_(value)
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

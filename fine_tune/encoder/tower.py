@@ -20,7 +20,7 @@ from fine_tune.bank import SECTIONS, bank_loss
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.encoder.networks import to_pixels
 from fine_tune.encoder.photo_pool import PhotoPool
-from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
 
 #: Which of the drawn crops are also seen at the size of close-ups.
 LARGE_DRAWN = slice(0, None, 10)
@@ -263,10 +263,7 @@ class TowerTrainer:
         nn.utils.clip_grad_norm_([*self.rest.parameters(), *self.heads.parameters()], 5.0)
         self.optimizer.step()
         self.step += 1
-        decay = min(recipe.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for kept, now in zip(self.average.parameters(), self.rest.parameters(), strict=True):
-                kept.lerp_(now, 1 - decay)
+        follow(self.average.parameters(), self.rest.parameters(), recipe.average, self.step)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     @property

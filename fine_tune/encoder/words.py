@@ -26,7 +26,7 @@ from fine_tune.contrastive import contrastive_loss
 from fine_tune.dual_encoder import TEXT_LENGTH
 from fine_tune.encoder.species import Species, families, groups, imagenet_groups, orders
 from fine_tune.pool import CropPool
-from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
 
 
 @dataclass(frozen=True)
@@ -317,10 +317,7 @@ class WordsTrainer:
         self.optimizer.step()
         self.model.logit_scale.data.clamp_(math.log(5.0), math.log(r.sharpest))
         self.step += 1
-        decay = min(r.average, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for kept, now in zip(self.average, self.parameters, strict=True):
-                kept.lerp_(now, 1 - decay)
+        follow(self.average, self.parameters, r.average, self.step)
         return {name: float(value.detach()) for name, value in losses.items()}
 
     def _choose_classes(self, rng: np.random.Generator) -> np.ndarray:
