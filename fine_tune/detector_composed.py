@@ -1,7 +1,8 @@
 """Composed tiles for the detector: insects cut out of close-ups, and drawn ones, at any size on any ground.
 
 A tile shows one insect that fills it, some of middle size, a crowd of a dozen pixels each, or whiteflies on a leaf in a
-soft photo; beside them lie things that are easily taken for insects, without a label: hairs, gleams, specks, print.
+soft photo; beside them lie things that are easily taken for insects, without a label: hairs, gleams, specks, print,
+dark gaps between leaves, fruit and lights out of focus.
 """
 
 from __future__ import annotations
@@ -30,17 +31,32 @@ REGIMES = (
     (0.2, (120.0, 430.0), (1, 2)),
     (0.2, (36.0, 140.0), (1, 7)),
     (0.25, (9.0, 44.0), (2, 24)),
-    (0.35, (13.0, 76.0), (0, 8)),
+    (0.35, (9.0, 76.0), (0, 8)),
 )
 #: The last regime is whiteflies on leaves: pale on what is neither pale nor sharp.
 ON_LEAVES = REGIMES[-1]
 PALE = "whitefly"
+#: Margin that people leave around an insect on a leaf when they draw its box, as a share of its longer side.
+LOOSE = (0.06, 0.2)
 #: How often a tile is soft, as what a phone has enlarged and smoothed; with whiteflies on leaves, and else.
 SOFT_LEAF, SOFT = 0.75, 0.3
 #: Grounds under composed insects and their shares: windows of close-ups, of traps, of rendered photos; painted ones.
 GROUNDS = (("close-up", 0.34), ("trap", 0.14), ("rendered", 0.14), ("painted", 0.38))
 #: A label goes where pasted insects cover more than this share of its box.
 COVERED = 0.6
+#: Colours of what is out of focus: fruit, sky, petals, leaves in the sun, stems.
+_LIGHTS = tuple(
+    np.array(colour, np.float64)
+    for colour in (
+        (200, 40, 25),
+        (230, 120, 30),
+        (245, 245, 240),
+        (250, 220, 60),
+        (150, 190, 70),
+        (120, 90, 60),
+        (200, 150, 210),
+    )
+)
 SKIN = ((224, 182, 152), (190, 138, 106), (120, 80, 58), (238, 200, 178))
 
 
@@ -130,7 +146,11 @@ def compose_tile(rng: np.random.Generator, sources: Sources, size: int) -> tuple
     image = np.ascontiguousarray(pixels, np.float32)
     if rng.random() < 0.5:
         _hairs_and_gleams(rng, image)
+    if rng.random() < 0.3:
+        _gaps_and_lights(rng, image)
     placed = _lay_all(rng, image, sources, *regime[1:], group=PALE if regime is ON_LEAVES else None)
+    if regime is ON_LEAVES:
+        placed = [_loose(rng, box) for box in placed]
     if regime is REGIMES[0] and rng.random() < 0.35:  # small insects beside, and on, a large one
         placed += _lay_all(rng, image, sources, *REGIMES[2][1:])[:6]
     if rng.random() < 0.3:
@@ -301,6 +321,40 @@ def _hairs_and_gleams(rng: np.random.Generator, image: np.ndarray, few: bool = F
             around = max(2, int(8 * radius * rng.uniform(0.5, 1.6)))
             cv2.circle(dots, (int(middle[0]), int(middle[1])), around, int(rng.integers(90, 255)), -1, cv2.LINE_AA, 3)
         backgrounds.blend_mask(image, dots, (tone, tone, tone - 10), float(rng.uniform(0.3, 0.95)))
+
+
+def _gaps_and_lights(rng: np.random.Generator, image: np.ndarray) -> None:
+    """Draw what lies between and behind leaves: dark gaps, fruit, flowers and lights out of focus; in place."""
+    size = image.shape[0]
+    for _ in range(int(rng.integers(1, 4))):
+        sheet = np.zeros((size, size), np.uint8)
+        centre, radius = rng.uniform(0, size, 2), float(np.exp(rng.uniform(np.log(8), np.log(110))))
+        if rng.random() < 0.5:
+            corners = int(rng.integers(3, 7))
+            turns = np.sort(rng.uniform(0, 2 * np.pi, corners))
+            around = (
+                centre
+                + (np.stack([np.cos(turns), np.sin(turns)], axis=1) * rng.uniform(0.4, 1.3, (corners, 1))) * radius
+            )
+            cv2.fillPoly(sheet, [np.round(around * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
+            soft, colour = float(np.exp(rng.uniform(np.log(0.5), np.log(8)))), rng.uniform(0, 45, 3)
+        else:
+            axes = (int(radius * 8), int(radius * 8 * rng.uniform(0.6, 1)))
+            middle = (int(centre[0] * 8), int(centre[1] * 8))
+            cv2.ellipse(sheet, middle, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA, 3)
+            soft, colour = (
+                radius * float(rng.uniform(0.08, 0.6)),
+                _LIGHTS[int(rng.integers(len(_LIGHTS)))] * rng.uniform(0.5, 1.05),
+            )
+        sheet = cv2.GaussianBlur(sheet, (0, 0), max(0.5, soft))
+        backgrounds.blend_mask(image, sheet, np.clip(colour, 0, 255).tolist(), float(rng.uniform(0.6, 1)))
+
+
+def _loose(rng: np.random.Generator, box: np.ndarray) -> np.ndarray:
+    """A box as people draw it around something small."""
+    margin = float((box[2:] - box[:2]).max()) * rng.uniform(*LOOSE, 4)
+    grown: np.ndarray = box + margin * np.array([-1, -1, 1, 1])
+    return grown
 
 
 def labels_seen(before: np.ndarray, placed: Sequence[np.ndarray], size: int) -> np.ndarray:
