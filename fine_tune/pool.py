@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from fine_tune.synthetic import GROUP_NAMES, NONE, render_crop, split_rng
+from fine_tune.synthetic.close_ups import render_close_up
 
 #: Crops in one file of a pool.
 SHARD = 1000
@@ -52,7 +53,16 @@ class CropPool:
         return len(self.images)
 
 
-def render_pool(split: str, seed: int, first: int, count: int, side: int, backgrounds: np.ndarray | None) -> CropPool:
+def render_pool(
+    split: str,
+    seed: int,
+    first: int,
+    count: int,
+    side: int,
+    backgrounds: np.ndarray | None,
+    *,
+    close_ups: bool = False,
+) -> CropPool:
     """Render crops `first` to `first + count` of a split; each depends on its own number alone.
 
     Parameters
@@ -64,19 +74,34 @@ def render_pool(split: str, seed: int, first: int, count: int, side: int, backgr
         Pixels.
     backgrounds : ndarray, shape (m, s, s, 3), uint8, or None
         Patches of real photos to render over.
+    close_ups : bool
+        Whether they are close-ups, as `fine_tune.synthetic.close_ups` renders them.
     """
     images, groups, attributes = [], [], []
     for number in range(first, first + count):
         rng = split_rng(split, seed, number)
         group = NONE if rng.random() < BACKGROUND_SHARE else str(rng.choice(GROUP_NAMES))
-        patch = None
-        if backgrounds is not None and len(backgrounds) and rng.random() < REAL_BACKGROUND_SHARE:
-            patch = backgrounds[rng.integers(len(backgrounds))]
-        crop = render_crop(rng, group, side, background=patch)
+        if close_ups:
+            crop = render_close_up(rng, group, side, backgrounds)
+        else:
+            patch = None
+            if backgrounds is not None and len(backgrounds) and rng.random() < REAL_BACKGROUND_SHARE:
+                patch = backgrounds[rng.integers(len(backgrounds))]
+            crop = render_crop(rng, group, side, background=patch)
         images.append(crop.pixels)
         groups.append(group)
         attributes.append(asdict(crop.attributes))
     return CropPool(np.stack(images), tuple(groups), tuple(attributes), ((),) * count)
+
+
+def described(pools: Sequence[CropPool]) -> CropPool:
+    """What the crops of several pools show, one pool behind the other, without their pictures."""
+    return CropPool(
+        np.zeros((sum(map(len, pools)), 1, 1, 3), np.uint8),
+        tuple(chain.from_iterable(pool.groups for pool in pools)),
+        tuple(chain.from_iterable(pool.attributes for pool in pools)),
+        tuple(chain.from_iterable(pool.captions for pool in pools)),
+    )
 
 
 def save_pool(file: Path, pool: CropPool) -> None:
@@ -106,8 +131,8 @@ def _begin(backgrounds: np.ndarray | None) -> None:
     _patches[0] = backgrounds
 
 
-def _write_shard(folder: Path, split: str, seed: int, shard: int, shard_size: int, side: int) -> None:
-    pool = render_pool(split, seed, shard * shard_size, shard_size, side, _patches[0])
+def _write_shard(folder: Path, split: str, seed: int, shard: int, shard_size: int, side: int, close_ups: bool) -> None:
+    pool = render_pool(split, seed, shard * shard_size, shard_size, side, _patches[0], close_ups=close_ups)
     save_pool(folder / f"shard-{shard:05d}.npz", pool)
 
 
@@ -121,6 +146,7 @@ def write_pool(
     backgrounds: np.ndarray | None = None,
     processes: int | None = None,
     shard_size: int = SHARD,
+    close_ups: bool = False,
 ) -> None:
     """Render a pool into files of `shard_size` crops; files already there are kept, so a killed run goes on.
 
@@ -138,7 +164,7 @@ def write_pool(
     # A forked child of a process whose OpenCV or torch has started threads can wait for ever on their locks.
     context = get_context("spawn")
     with ProcessPoolExecutor(processes or os.cpu_count(), context, _begin, (backgrounds,)) as executor:
-        jobs = [executor.submit(_write_shard, folder, split, seed, s, shard_size, side) for s in missing]
+        jobs = [executor.submit(_write_shard, folder, split, seed, s, shard_size, side, close_ups) for s in missing]
         for job in jobs:
             job.result()
 

@@ -31,13 +31,15 @@ from fine_tune.encoder.features import gather_features
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.networks import Teacher, load_start, load_teacher
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
-from fine_tune.encoder.photos import NamedPhoto, read_named_photos
+from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended
 from fine_tune.encoder.words import WordsRecipe, WordsTrainer, texts_of
 from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.synthetic import NONE
 
+#: Places of each photo where a ground for close-ups is looked for, and the side of these, pixels.
+GROUNDS_EACH, GROUND_SIDE = 60, 160
 #: What a run was, in the folder of its model.
 TRAINING = "training.json"
 
@@ -48,10 +50,10 @@ class Recipe:
 
     Attributes
     ----------
-    crops, traps, photo_crops : int
-        Drawn crops, crops of real traps, and crops of named photos.
+    crops, close_ups, traps, photo_crops : int
+        Drawn crops as of traps, drawn close-ups, crops of real traps, and crops of named photos.
     side, photo_side : int
-        Of the drawn and trap crops, and of those of photos, pixels.
+        Of the drawn and trap crops, and of the close-ups and those of photos, pixels.
     sizes : tuple of int
         Sides of the inputs that the model may be given, rising.
     tower : TowerRecipe
@@ -63,6 +65,7 @@ class Recipe:
     """
 
     crops: int = 38_000
+    close_ups: int = 6_000
     traps: int = 8_000
     photo_crops: int = 6_000
     side: int = 128
@@ -83,17 +86,21 @@ def real_pool(parts: Sequence[RealCrops]) -> CropPool:
     return CropPool(np.concatenate(images), names, ({},) * len(names), tuple(t for part in texts for t in part))
 
 
-def prepare(recipe: Recipe, out: Path, traps: Path, processes: int | None = None) -> tuple[CropPool, CropPool]:
+def prepare(
+    recipe: Recipe, out: Path, traps: Path, photos: list[NamedPhoto], processes: int | None = None
+) -> tuple[CropPool, CropPool, CropPool]:
     """Draw crops and cut those of real traps, or read what an earlier run made.
 
     Parameters
     ----------
     traps : Path
         A folder with `train.json` (COCO) and `images/`.
+    photos : list of NamedPhoto
+        Drawn close-ups have some of their grounds.
 
     Returns
     -------
-    drawn, real : CropPool
+    drawn, close_ups, real : CropPool
     """
     file = out / "real.npz"
     if not file.exists():
@@ -112,7 +119,17 @@ def prepare(recipe: Recipe, out: Path, traps: Path, processes: int | None = None
         backgrounds=real.images[grounds],
         processes=processes,
     )
-    return read_pool(out / "pool", recipe.crops), real
+    write_pool(
+        out / "close-ups",
+        split="train",
+        seed=recipe.seed,
+        count=recipe.close_ups,
+        side=recipe.photo_side,
+        backgrounds=cut_grounds(photos, GROUNDS_EACH, GROUND_SIDE, recipe.seed),
+        processes=processes,
+        close_ups=True,
+    )
+    return read_pool(out / "pool", recipe.crops), read_pool(out / "close-ups", recipe.close_ups), real
 
 
 def pretrain(
@@ -148,12 +165,12 @@ def pretrain(
     tower = replace(recipe.tower, start=recipe.start)
     photos, knows_species = read_named_photos(named), load_teacher(teacher)
     net = load_start(tower.architecture).to(memory_format=torch.channels_last)
-    drawn, real = prepare(recipe, out, traps, processes)
+    drawn, close_ups, real = prepare(recipe, out, traps, photos, processes)
     knows_photos = Teacher(net, [], knows_species.size)
     making: dict[str, Any] = {"count": recipe.photo_crops, "size": recipe.photo_side, "seed": tower.seed}
     write_photo_pool(out / "photos", photos, knows_photos, knows_species, **making)
     pool = read_photo_pool(out / "photos", recipe.photo_crops)
-    material = gather(tower, net, photos, pool, drawn, real, out / "maps", traps=recipe.traps)
+    material = gather(tower, net, photos, pool, drawn, close_ups, real, out / "maps", traps=recipe.traps)
     rest = Rest(net, tower.kept_stages)
     if start is not None:
         take_tower(rest, open_dual_encoder(start)[0], tower.kept_stages)
@@ -165,7 +182,7 @@ def pretrain(
     trainer.resume()
     trainer.run()
     rest = blended(trainer.average, began_with, tower.blend)
-    features = gather_features(material, pool, drawn, rest, trainer.heads, knows_species.names)
+    features = gather_features(material, pool, drawn, close_ups, rest, trainer.heads, knows_species.names)
     texts = texts_of(features)
     tokenizer = train_tokenizer(texts, vocabulary_size=recipe.words.vocabulary)
     model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), recipe.words)
@@ -215,6 +232,7 @@ def main(
     teacher: Annotated[Path, typer.Option(help="A network that names species: a folder with load.py.")],
     architecture: Annotated[str, typer.Option(help="Of timm, with starting weights.")] = TowerRecipe.architecture,
     crops: Annotated[int, typer.Option(help="Drawn crops.")] = Recipe.crops,
+    close_ups: Annotated[int, typer.Option(help="Drawn close-ups.")] = Recipe.close_ups,
     photo_crops: Annotated[int, typer.Option(help="Crops of named photos.")] = Recipe.photo_crops,
     steps: Annotated[int, typer.Option(help="Steps of the image tower.")] = TowerRecipe.steps,
     words: Annotated[int, typer.Option(help="Steps of the text tower.")] = WordsRecipe.steps,
@@ -227,6 +245,7 @@ def main(
         torch.set_num_threads(threads)
     recipe = Recipe(
         crops=crops,
+        close_ups=close_ups,
         photo_crops=photo_crops,
         tower=TowerRecipe(architecture=architecture, steps=steps),
         words=WordsRecipe(steps=words),

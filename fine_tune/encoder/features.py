@@ -11,16 +11,22 @@ from torch.nn import functional
 from fine_tune.encoder.assembly import features_of
 from fine_tune.encoder.photo_pool import PhotoPool
 from fine_tune.encoder.species import read_species
-from fine_tune.encoder.tower import LARGE_DRAWN, Heads, Material, Rest
+from fine_tune.encoder.tower import Heads, Material, Rest
 from fine_tune.encoder.words import Features, all_classes, prototypes
-from fine_tune.pool import CropPool
+from fine_tune.pool import CropPool, described
 
 #: Photos with fewer crops tell nothing of how much crops of one photo differ.
 LEAST_CROPS = 5
 
 
 def gather_features(
-    material: Material, pool: PhotoPool, rendered: CropPool, rest: Rest, heads: Heads, names: list[str]
+    material: Material,
+    pool: PhotoPool,
+    rendered: CropPool,
+    close_ups: CropPool,
+    rest: Rest,
+    heads: Heads,
+    names: list[str],
 ) -> Features:
     """Everything that `WordsTrainer` needs.
 
@@ -29,7 +35,7 @@ def gather_features(
     material : Material
     pool : PhotoPool
         The crops of photos of `material`.
-    rendered : CropPool
+    rendered, close_ups : CropPool
         Its drawn crops.
     rest : Rest
         The trained stages.
@@ -39,9 +45,8 @@ def gather_features(
         The teacher's classes.
     """
     photos = torch.cat([features_of(rest, maps) for maps in (material.photos_large, material.photos_small)])
-    drawn = torch.cat([features_of(rest, maps) for maps in (material.drawn_small, material.drawn_large)])
+    drawn = torch.cat([features_of(rest, maps) for maps in (material.drawn, material.close_ups)])
     numbers = np.tile(pool.numbers, 2)
-    everyone = np.arange(len(rendered))
     plain = photos.numpy()
     of_photo = [plain[numbers == number] for number in np.unique(numbers)]
     residuals = np.concatenate([some - some.mean(axis=0) for some in of_photo if len(some) > LEAST_CROPS])
@@ -57,9 +62,8 @@ def gather_features(
         teacher=_answers(pool.teacher_logits),
         start=_answers(pool.start_logits),
         drawn=drawn,
-        drawn_rows=np.concatenate([everyone, everyone[LARGE_DRAWN]]),
-        pool=rendered,
-        fit=np.concatenate([material.fit_small, material.fit_large]),
+        looks=described((rendered, close_ups)),
+        fit=np.concatenate([material.fit_drawn, material.fit_close_ups]),
         traps=features_of(rest, material.traps),
         fit_traps=material.fit_traps,
         mean=photos.mean(dim=0),

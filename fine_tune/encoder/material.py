@@ -14,15 +14,12 @@ from fine_tune.batches import augment
 from fine_tune.encoder.photo_pool import PhotoPool
 from fine_tune.encoder.photos import NamedPhoto
 from fine_tune.encoder.species import group_of, groups
-from fine_tune.encoder.tower import LARGE_DRAWN, Material, TowerRecipe, first_stages
+from fine_tune.encoder.tower import Material, TowerRecipe, first_stages
 from fine_tune.pool import CropPool
 from fine_tune.synthetic import NONE
 
 #: Crops of one kind that are changed and seen by the network together.
 CHUNK = 1000
-
-#: Side of the square that is cut from a drawn crop of 128 pixels before it is enlarged; smaller crops are taken whole.
-DRAWN_SIDE = 112
 
 
 def choose_traps(pool: CropPool, count: int, seed: int) -> np.ndarray:
@@ -66,6 +63,7 @@ def gather(
     photos: list[NamedPhoto],
     pool: PhotoPool,
     rendered: CropPool,
+    close_ups: CropPool,
     real: CropPool,
     maps: Path,
     *,
@@ -77,29 +75,20 @@ def gather(
     ----------
     net : nn.Module
         The network that training starts from.
-    pool, rendered, real : PhotoPool, CropPool, CropPool
-        Crops of named photos, drawn crops, and crops of real traps.
+    pool, rendered, close_ups, real : PhotoPool, CropPool, CropPool, CropPool
+        Crops of named photos, drawn crops as of traps, drawn close-ups, and crops of real traps.
     traps : int
         How many of the last are used.
     """
     stages = recipe.kept_stages
     maps.mkdir(exist_ok=True)
     rows = choose_traps(real, traps, recipe.seed)
-    large, side = LARGE_DRAWN, rendered.images.shape[1]
-    fit = fits(rendered)
-    real_fit = fits_of_groups(np.array(real.groups)[rows])
     return Material(
         photos_large=kept_maps(maps / "photos-large.npy", net, lambda: pool.images, recipe.large, stages),
         photos_small=kept_maps(maps / "photos-small.npy", net, lambda: pool.images, recipe.small, stages),
-        drawn_large=kept_maps(
-            maps / "drawn-large.npy",
-            net,
-            lambda: changed(rendered.images[large], min(DRAWN_SIDE, side), recipe.seed + 1, real=False),
-            recipe.large,
-            stages,
-        ),
-        drawn_small=kept_maps(
-            maps / "drawn-small.npy",
+        close_ups=kept_maps(maps / "close-ups.npy", net, lambda: close_ups.images, recipe.large, stages),
+        drawn=kept_maps(
+            maps / "drawn.npy",
             net,
             lambda: changed(rendered.images, recipe.small, recipe.seed, real=False),
             recipe.small,
@@ -114,9 +103,9 @@ def gather(
         ),
         photos=pool,
         photo_groups=photo_groups(pool, photos),
-        fit_large=fit[large],
-        fit_small=fit,
-        fit_traps=real_fit,
+        fit_close_ups=fits(close_ups),
+        fit_drawn=fits(rendered),
+        fit_traps=fits_of_groups(np.array(real.groups)[rows]),
     )
 
 

@@ -19,6 +19,8 @@ SPLIT = "train"
 KINDS, SHARES = ("insect", "whole", "anywhere", "mixed"), (0.5, 0.14, 0.08, 0.28)
 #: Share of an insect's box that a crop shows at least, where it is said to show that insect.
 SHOWN = 0.6
+#: Side of a piece of ground as a share of its photo's shorter side, from and to; and the least, pixels.
+GROUND_SHARES, SMALLEST_GROUND = (0.18, 0.5), 60
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,34 @@ def read_named_photos(folder: Path) -> list[NamedPhoto]:
             )
         )
     return photos
+
+
+def cut_grounds(photos: list[NamedPhoto], each: int, size: int, seed: int) -> np.ndarray:
+    """Pieces of photos that show none of their insects, to draw others over.
+
+    Parameters
+    ----------
+    each : int
+        Places that are tried on each photo.
+    size : int
+        Side of the pieces, pixels.
+
+    Returns
+    -------
+    ndarray, shape (n, size, size, 3), uint8
+    """
+    rng, pieces = np.random.default_rng([seed, 61]), list[np.ndarray]()
+    for photo in photos:
+        height, width = photo.pixels.shape[:2]
+        for _ in range(each):
+            side = int(rng.uniform(*GROUND_SHARES) * min(height, width))
+            corner = np.array([rng.integers(0, width - side + 1), rng.integers(0, height - side + 1)])
+            inner = np.minimum(photo.boxes[:, 2:], corner + side) - np.maximum(photo.boxes[:, :2], corner)
+            if side >= SMALLEST_GROUND and inner.clip(0).prod(axis=1).sum() <= 0.01 * side**2:
+                x, y = corner
+                piece = photo.pixels[y : y + side, x : x + side]
+                pieces.append(cv2.resize(piece, (size, size), interpolation=cv2.INTER_CUBIC))
+    return np.stack(pieces) if pieces else np.zeros((0, size, size, 3), np.uint8)
 
 
 def cut_square(pixels: np.ndarray, centre: np.ndarray, side: float, turn: float, size: int) -> np.ndarray:

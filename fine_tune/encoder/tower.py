@@ -22,8 +22,6 @@ from fine_tune.encoder.networks import to_pixels
 from fine_tune.encoder.photo_pool import PhotoPool
 from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
 
-#: Which of the drawn crops are also seen at the size of close-ups.
-LARGE_DRAWN = slice(0, None, 10)
 #: Columns of the bank.
 QUESTIONS = max(section.stop for section in SECTIONS.values())
 
@@ -41,7 +39,7 @@ class TowerRecipe:
     large, small : int
         Sides of the inputs, pixels: close-ups, and insects on a trap.
     steps : int
-    photos_large, photos_small, drawn_large, drawn_small, traps : int
+    photos_large, photos_small, close_ups, drawn, traps : int
         Crops of each kind in a step.
     learning_rate, head_rate, weight_decay, warmup : float, float, float, int
     average : float
@@ -59,12 +57,12 @@ class TowerRecipe:
     kept_stages: int = 4
     large: int = 192
     small: int = 112
-    steps: int = 900
-    photos_large: int = 24
-    photos_small: int = 16
-    drawn_large: int = 10
-    drawn_small: int = 48
-    traps: int = 16
+    steps: int = 600
+    photos_large: int = 20
+    photos_small: int = 8
+    close_ups: int = 28
+    drawn: int = 32
+    traps: int = 12
     learning_rate: float = 5e-4
     head_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -167,23 +165,24 @@ class Material:
 
     Attributes
     ----------
-    photos_large, photos_small, drawn_large, drawn_small, traps : Tensor, float16
+    photos_large, photos_small, close_ups, drawn, traps : Tensor, float16
+        Photos at both sizes, drawn close-ups at the large one, drawn and real crops of traps at the small one.
     photos : PhotoPool
     photo_groups : ndarray, shape (n,), int64
         Number of the group that a crop of a photo shows; -1 where it is not known.
-    fit_large, fit_small, fit_traps : ndarray, bool
+    fit_close_ups, fit_drawn, fit_traps : ndarray, bool
         As `fine_tune.bank.fits`, of the drawn and trap crops.
     """
 
     photos_large: Tensor
     photos_small: Tensor
-    drawn_large: Tensor
-    drawn_small: Tensor
+    close_ups: Tensor
+    drawn: Tensor
     traps: Tensor
     photos: PhotoPool
     photo_groups: np.ndarray
-    fit_large: np.ndarray
-    fit_small: np.ndarray
+    fit_close_ups: np.ndarray
+    fit_drawn: np.ndarray
     fit_traps: np.ndarray
 
 
@@ -212,8 +211,8 @@ class TowerTrainer:
         return {
             "photos_large": rng.integers(0, len(m.photos_large), r.photos_large),
             "photos_small": rng.integers(0, len(m.photos_small), r.photos_small),
-            "drawn_large": rng.integers(0, len(m.drawn_large), r.drawn_large),
-            "drawn_small": rng.integers(0, len(m.drawn_small), r.drawn_small),
+            "close_ups": rng.integers(0, len(m.close_ups), r.close_ups),
+            "drawn": rng.integers(0, len(m.drawn), r.drawn),
             "traps": rng.integers(0, len(m.traps), r.traps),
         }
 
@@ -231,8 +230,8 @@ class TowerTrainer:
         recipe, m, heads = self.recipe, self.material, self.heads
         rng = np.random.default_rng([recipe.seed, 31, self.step])
         rows = self._draw(rng)
-        photos_large, drawn_large = self._features(rng, ("photos_large", "drawn_large"), rows)
-        photos_small, drawn_small, traps = self._features(rng, ("photos_small", "drawn_small", "traps"), rows)
+        photos_large, close_ups = self._features(rng, ("photos_large", "close_ups"), rows)
+        photos_small, drawn, traps = self._features(rng, ("photos_small", "drawn", "traps"), rows)
         photos = torch.cat([photos_large, photos_small])
         which = np.concatenate([rows["photos_large"], rows["photos_small"]])
         wanted = {
@@ -249,11 +248,11 @@ class TowerTrainer:
         known = torch.from_numpy(np.flatnonzero(groups >= 0))
         target = torch.from_numpy(groups[groups >= 0])
         losses["group"] = functional.cross_entropy(heads.group(photos[known]), target, label_smoothing=0.1)
-        drawn = torch.cat([drawn_large, drawn_small, traps])
+        shown = heads.bank(torch.cat([close_ups, drawn, traps]))
         fit = np.concatenate(
-            [m.fit_large[rows["drawn_large"]], m.fit_small[rows["drawn_small"]], m.fit_traps[rows["traps"]]]
+            [m.fit_close_ups[rows["close_ups"]], m.fit_drawn[rows["drawn"]], m.fit_traps[rows["traps"]]]
         )
-        losses["bank"] = bank_loss(heads.bank(drawn), torch.from_numpy(fit))
+        losses["bank"] = bank_loss(shown, torch.from_numpy(fit))
         total = losses["start"] + losses["teacher"] + losses["features"] + 0.3 * losses["group"] + losses["bank"]
         share = cosine_with_warmup(self.step, recipe.warmup, recipe.steps)
         for group in self.optimizer.param_groups:

@@ -203,9 +203,8 @@ class Features:
     teacher, start : Tensor, shape (n, classes), float32
         Probabilities.
     drawn : Tensor, shape (m, d)
-    drawn_rows : ndarray, shape (m,)
-        Rows of `pool`.
-    pool : CropPool
+    looks : CropPool
+        What each drawn crop shows; no pictures.
     fit : ndarray, shape (m, questions), bool
     traps : Tensor; fit_traps : ndarray
     mean : Tensor, shape (d,)
@@ -222,8 +221,7 @@ class Features:
     teacher: Tensor
     start: Tensor
     drawn: Tensor
-    drawn_rows: np.ndarray
-    pool: CropPool
+    looks: CropPool
     fit: np.ndarray
     traps: Tensor
     fit_traps: np.ndarray
@@ -236,7 +234,7 @@ class Features:
 def texts_of(features: Features, count: int = 40_000) -> list[str]:
     """What the tokenizer is learnt from, and what words the text tower can know."""
     rng = np.random.default_rng(0)
-    texts = {write_caption(rng, features.pool, int(row)) for row in rng.integers(0, len(features.pool), count)}
+    texts = {write_caption(rng, features.looks, int(row)) for row in rng.integers(0, len(features.looks), count)}
     texts.update(text for _ in range(80) for text in draw_bank(rng))
     for names in (*features.classes.names, *features.classes.family_names, *groups().values(), *orders().values()):
         texts.update(with_article(name) for name in names)
@@ -342,7 +340,7 @@ class WordsTrainer:
     ) -> dict[str, Tensor]:
         """Captions of drawn crops, and the questions of the bank for them and for crops of traps."""
         f, scale, count = self.features, self.model.logit_scale.exp(), self.recipe.captions
-        captions = [write_caption(rng, f.pool, int(f.drawn_rows[row])) for row in drawn[:count]]
+        captions = [write_caption(rng, f.looks, int(row)) for row in drawn[:count]]
         distinct: dict[str, int] = {}
         ids = torch.tensor([distinct.setdefault(text, len(distinct)) for text in captions])
         fit = torch.from_numpy(np.concatenate([f.fit[drawn], f.fit_traps[traps]]))

@@ -63,6 +63,9 @@ _PLACES = {
     "bark": ("on bark",),
     "paper": ("on paper", "on white paper"),
     "table": ("on a table",),
+    "plants": ("on a plant", "among plants", "outdoors"),
+    "flower": ("on a flower", "on a blossom"),
+    "hand": ("on a hand", "on a finger"),
     "sticky trap": ("on a sticky trap", "on a sticky card", "stuck in glue", "on a trap"),
 }
 NOTHING = {
@@ -83,6 +86,9 @@ NOTHING = {
     "stain": ("a stain", "a smear", "a faint stain on the card"),
     "leaf": ("a leaf", "a green leaf surface", "a spot on a leaf"),
     "soil": ("soil", "bare ground", "bare soil"),
+    "plants": ("plants", "plants out of focus", "a blurred green background", "grass"),
+    "flower": ("a flower", "petals", "a blossom"),
+    "hand": ("a hand", "a finger", "skin"),
     "insect part": ("a piece of insect leg", "a loose wing", "insect fragments", "an empty insect skin"),
 }
 

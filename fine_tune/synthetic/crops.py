@@ -296,7 +296,7 @@ def render_crop(
     if rng.random() < 0.08:
         backgrounds.dirt(image, rng, count=2)
     pixels = photograph(rng, image, shot, side_factor, size)
-    return RenderedCrop(pixels, group, _describe(look, pose, tone, kind, shown), shot)
+    return RenderedCrop(pixels, group, describe(look, pose, tone, kind, shown), shot)
 
 
 def _neighbour(rng: np.random.Generator, image: np.ndarray, work: int, wet: bool, light: float) -> None:
@@ -308,7 +308,7 @@ def _neighbour(rng: np.random.Generator, image: np.ndarray, work: int, wet: bool
     paste(image, layer, int(centre[0] - layer.shape[1] / 2), int(centre[1] - layer.shape[0] / 2))
 
 
-def _describe(look: Look, pose: Pose, tone: float, kind: str, shown: tuple[str, ...]) -> Attributes:
+def describe(look: Look, pose: Pose, tone: float, kind: str, shown: tuple[str, ...]) -> Attributes:
     """Put into words what is seen: features told by their colour are not, once glue has darkened it."""
     return Attributes(
         colours=shown,

@@ -64,6 +64,11 @@ def drawn() -> CropPool:
 
 
 @pytest.fixture(scope="session")
+def close_ups() -> CropPool:
+    return render_pool("train", seed=3, first=0, count=12, side=64, backgrounds=None, close_ups=True)
+
+
+@pytest.fixture(scope="session")
 def traps() -> CropPool:
     images = np.random.default_rng(2).integers(0, 256, (12, 72, 72, 3), np.uint8)
     groups = ("real",) * 6 + (NONE,) * 6

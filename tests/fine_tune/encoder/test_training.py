@@ -19,7 +19,7 @@ from fine_tune.encoder import networks
 from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
-from fine_tune.encoder.photos import read_named_photos
+from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended, first_stages
 from fine_tune.encoder.words import WordsRecipe, prototypes
@@ -32,8 +32,8 @@ TOWER = TowerRecipe(
     steps=4,
     photos_large=4,
     photos_small=4,
-    drawn_large=2,
-    drawn_small=6,
+    close_ups=2,
+    drawn=6,
     traps=4,
     warmup=2,
 )
@@ -41,25 +41,35 @@ WORDS = WordsRecipe(
     steps=3, captions=6, drawn=8, traps=4, photos=6, prototypes=32, projection=16, text_width=32, text_layers=1
 )
 RECIPE = pretrain.Recipe(
-    crops=24, traps=8, photo_crops=500, side=72, photo_side=40, sizes=(48, 64), tower=TOWER, words=WORDS
+    crops=24, close_ups=12, traps=8, photo_crops=500, side=72, photo_side=40, sizes=(48, 64), tower=TOWER, words=WORDS
 )
 
 
 @pytest.fixture(autouse=True)
-def small_parts(monkeypatch: pytest.MonkeyPatch, start: Any, drawn: CropPool, traps: CropPool) -> None:
+def small_parts(
+    monkeypatch: pytest.MonkeyPatch, start: Any, drawn: CropPool, close_ups: CropPool, traps: CropPool
+) -> None:
     monkeypatch.setattr("fine_tune.encoder.photo_pool.SHARD", 20)
     monkeypatch.setattr(pretrain, "load_start", lambda _: start)
-    monkeypatch.setattr(pretrain, "prepare", lambda *_: (drawn, traps))
+    monkeypatch.setattr(pretrain, "prepare", lambda *_: (drawn, close_ups, traps))
 
 
 @pytest.fixture
-def make_trainer(named: Path, teacher: Path, start: Any, drawn: CropPool, traps: CropPool, tmp_path: Path) -> Any:
+def make_trainer(
+    named: Path,
+    teacher: Path,
+    start: Any,
+    drawn: CropPool,
+    close_ups: CropPool,
+    traps: CropPool,
+    tmp_path: Path,
+) -> Any:
     photos, knows = read_named_photos(named), networks.load_teacher(teacher)
 
     def make(out: str, recipe: TowerRecipe = TOWER) -> TowerTrainer:
         write_photo_pool(tmp_path / "photos", photos, networks.Teacher(start, [], 64), knows, count=20, size=40, seed=0)
         pool = read_photo_pool(tmp_path / "photos", 20)
-        material = gather(recipe, start, photos, pool, drawn, traps, tmp_path / "maps", traps=8)
+        material = gather(recipe, start, photos, pool, drawn, close_ups, traps, tmp_path / "maps", traps=8)
         torch.manual_seed(0)
         heads = Heads(start.get_classifier(), knows.model.get_classifier(), len(groups()))
         heads.fit_to_teacher(pool.start_features, pool.teacher_features)
@@ -86,6 +96,19 @@ def test_a_whole_run_gives_a_folder_that_every_command_can_use(named: Path, teac
 
 def test_only_photos_of_the_split_for_training_are_read(named: Path) -> None:
     assert [photo.file for photo in read_named_photos(named)] == ["bee.jpg", "bug.jpg", "centipede.jpg"]
+
+
+def test_grounds_show_no_insect() -> None:
+    pixels = np.zeros((200, 300, 3), np.uint8)
+    pixels[60:140, 100:200] = 255
+    box = np.array([[100, 60, 200, 140]], np.float32)
+    photo = NamedPhoto("bee.jpg", pixels, box, "Apis mellifera", "bee", "CC0", "nobody")
+    grounds = cut_grounds([photo], each=80, size=32, seed=0)
+    assert grounds.shape[1:] == (32, 32, 3)
+    assert len(grounds) > 5
+    assert grounds.mean(axis=(1, 2, 3)).max() < 8
+    filled = NamedPhoto("moth.jpg", pixels, np.array([[0, 0, 300, 200]], np.float32), "", "moth", "", "")
+    assert len(cut_grounds([filled], each=20, size=32, seed=0)) == 0
 
 
 def test_a_folder_without_a_list_of_photos_is_refused(tmp_path: Path) -> None:
