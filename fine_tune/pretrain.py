@@ -24,6 +24,7 @@ import typer
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import INPUT_SIZES
 from agri_clip.hub import fingerprint
+from fine_tune.bank import SECTIONS
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
@@ -206,7 +207,7 @@ def facts(
     recipe: Recipe, model: Any, photos: Sequence[NamedPhoto], fit_traps: np.ndarray, seconds: int
 ) -> dict[str, Any]:
     """What the model card says of a run, with the credit of every named photo."""
-    insects = int(fit_traps[:, _insect_column()].sum())
+    insects = int(fit_traps[:, SECTIONS["insect"]].sum())
     return {
         "recipe": asdict(recipe),
         "seconds": seconds,
@@ -217,12 +218,6 @@ def facts(
             {"file": p.file, "species": p.species, "licence": p.licence, "credit": p.credit} for p in photos
         ],
     }
-
-
-def _insect_column() -> int:
-    from fine_tune.bank import SECTIONS
-
-    return SECTIONS["insect"].start
 
 
 def main(

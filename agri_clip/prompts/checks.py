@@ -7,7 +7,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import chain
 
 from agri_clip.prompts.base import Negative, PromptSet, Target, bare_name, label_key
 from agri_clip.prompts.matching import PromptWarning, fold, stem
@@ -43,7 +43,7 @@ def shared_counts(prompts: PromptSet) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One line for each pair of names, or for several names of one pest; empty where nothing was found.
+        One line for all names that are alike, or that are one pest; empty where nothing was found.
     """
     return (*_near_names(prompts), *_same_pest(prompts))
 
@@ -88,10 +88,18 @@ def _near_names(prompts: PromptSet) -> list[str]:
     """Targets whose names differ from another's, or from a negative's, by an article, a plural or a slip."""
     names = {part.name: [stem(word, "en") for word in fold(bare_name(part.name)).split()] for part in prompts.parts}
     targets = set(prompts.labels)
+    alike: list[list[str]] = []
+    for name in names:
+        near = [
+            group
+            for group in alike
+            if any((name in targets or one in targets) and _alike(names[one], names[name]) for one in group)
+        ]
+        alike = [group for group in alike if group not in near] + [[*chain.from_iterable(near), name]]
     return [
-        f"{one!r} and {other!r} are nearly the same name, so they share the count; join them unless you mean two things"
-        for one, other in combinations(names, 2)
-        if one in targets and _alike(names[one], names[other])
+        f"{_listed(group)} are nearly the same name, so they share the count; join them unless you mean different things"
+        for group in alike
+        if len(group) > 1
     ]
 
 

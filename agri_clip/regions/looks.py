@@ -91,8 +91,8 @@ def _join(fine: Regions, coarse: Regions) -> Regions:
     heap = _heaps(fine, coarse, inner, outer, area_fine, area_coarse)
     share = area_fine[inner] / np.maximum(area_coarse[outer], 1e-9)
     factor = np.clip(SMALL_PIECE + GROWTH * share, SMALL_PIECE, LARGE_PIECE)
-    sure = (coarse.objectness[outer] >= SURE) & (share >= TINY)
-    piece = ~heap[outer] & sure & (fine.objectness[inner] < factor * coarse.objectness[outer])
+    may_hold = (coarse.objectness[outer] >= SURE) & (share >= TINY)
+    piece = ~heap[outer] & may_hold & (fine.objectness[inner] < factor * coarse.objectness[outer])
     kept = np.ones(len(fine), bool)
     kept[inner[piece]] = False
     return Regions.concat([fine[kept], coarse[~heap]])

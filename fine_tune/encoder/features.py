@@ -62,6 +62,7 @@ def gather_features(
         teacher=_answers(pool.teacher_logits),
         start=_answers(pool.start_logits),
         drawn=drawn,
+        close_ups=len(material.drawn),
         looks=described((rendered, close_ups)),
         fit=np.concatenate([material.fit_drawn, material.fit_close_ups]),
         traps=features_of(rest, material.traps),

@@ -36,8 +36,9 @@ class WordsRecipe:
     Attributes
     ----------
     steps : int
-    captions, drawn, traps, photos, prototypes : int
-        Drawn crops with captions, drawn crops, crops of traps, crops of photos and prototypes in a step.
+    captions, drawn, close_ups, traps, photos, prototypes : int
+        Drawn crops with captions, drawn crops as of traps, drawn close-ups, crops of traps, crops of photos and
+        prototypes in a step.
     learning_rate, weight_decay, warmup : float, float, int
     projection_rate : float
         Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
@@ -62,7 +63,8 @@ class WordsRecipe:
 
     steps: int = 800
     captions: int = 48
-    drawn: int = 256
+    drawn: int = 160
+    close_ups: int = 96
     traps: int = 160
     photos: int = 160
     prototypes: int = 96
@@ -203,6 +205,9 @@ class Features:
     teacher, start : Tensor, shape (n, classes), float32
         Probabilities.
     drawn : Tensor, shape (m, d)
+        Crops as of traps, and behind them close-ups.
+    close_ups : int
+        Row of the first close-up.
     looks : CropPool
         What each drawn crop shows; no pictures.
     fit : ndarray, shape (m, questions), bool
@@ -221,6 +226,7 @@ class Features:
     teacher: Tensor
     start: Tensor
     drawn: Tensor
+    close_ups: int
     looks: CropPool
     fit: np.ndarray
     traps: Tensor
@@ -291,15 +297,15 @@ class WordsTrainer:
     def train_step(self) -> dict[str, float]:
         """Take one optimiser step; the losses before it."""
         r, f, rng = self.recipe, self.features, np.random.default_rng([self.recipe.seed, 53, self.step])
-        drawn, traps, photos = (
-            rng.integers(0, len(many), count)
-            for many, count in ((f.drawn, r.drawn), (f.traps, r.traps), (f.photos, r.photos))
-        )
+        spans = ((0, f.close_ups), (f.close_ups, len(f.drawn)), (0, len(f.traps)), (0, len(f.photos)))
+        counts = (r.drawn, r.close_ups, r.traps, r.photos)
+        small, large, traps, photos = (rng.integers(*span, n) for span, n in zip(spans, counts, strict=True))
+        drawn = rng.permutation(np.concatenate([small, large]))
         chosen = self._choose_classes(rng)
         noise = f.residuals[torch.from_numpy(rng.integers(0, len(f.residuals), len(chosen)))]
         typical = (f.mean + f.prototypes[torch.from_numpy(chosen)] + r.noise * noise).clamp_min(0)
         images = self._see(torch.cat([f.drawn[drawn], f.traps[traps], f.photos[photos], typical]))
-        see_drawn, see_traps, see_photos, see_typical = images.split([r.drawn, r.traps, r.photos, len(chosen)])
+        see_drawn, see_traps, see_photos, see_typical = images.split([len(drawn), r.traps, r.photos, len(chosen)])
         bank = self._encode(draw_bank(rng))
         losses = self._drawn_losses(rng, drawn, traps, see_drawn, see_traps, bank)
         both = torch.cat([see_photos, see_typical])

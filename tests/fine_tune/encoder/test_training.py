@@ -38,7 +38,16 @@ TOWER = TowerRecipe(
     warmup=2,
 )
 WORDS = WordsRecipe(
-    steps=3, captions=6, drawn=8, traps=4, photos=6, prototypes=32, projection=16, text_width=32, text_layers=1
+    steps=3,
+    captions=6,
+    drawn=5,
+    close_ups=3,
+    traps=4,
+    photos=6,
+    prototypes=32,
+    projection=16,
+    text_width=32,
+    text_layers=1,
 )
 RECIPE = pretrain.Recipe(
     crops=24, close_ups=12, traps=8, photo_crops=500, side=72, photo_side=40, sizes=(48, 64), tower=TOWER, words=WORDS
