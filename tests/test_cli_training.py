@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 
 from agri_clip.cli.options import WRONG_COMMAND
@@ -56,3 +59,19 @@ def test_adapt_proposer_says_what_was_kept(
 def test_adapt_proposer_needs_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("adapt-proposer", tmp_path / "none.json", "--out", tmp_path / "mine") == WRONG_COMMAND
     assert "none.json: cannot be read" in capsys.readouterr().err
+
+
+def test_a_box_without_a_label_is_told_where_the_rest_is_too_little(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((200, 200, 3), 120, np.uint8))
+    boxes = [
+        {"type": "rectanglelabels", "value": {"x": x, "y": 10, "width": 20, "height": 20, "rectanglelabels": labels}}
+        for x, labels in ((5, ["aphid"]), (50, []))
+    ]
+    tasks = [{"data": {"image": "a.png"}, "annotations": [{"result": boxes}]}]
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks), encoding="utf-8")
+    assert run("adapt", tmp_path / "tasks.json", "--images", tmp_path, "--out", tmp_path / "mine") == WRONG_COMMAND
+    told = capsys.readouterr()
+    assert "1 boxes have no label and were left out" in told.out
+    assert "only 'aphid' is labelled" in told.err

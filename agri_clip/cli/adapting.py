@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from math import isnan
 from pathlib import Path
@@ -79,7 +81,8 @@ def adapt(
         return
     made = get_encoder(encoder, device=device)
     chosen: Any = None if method is None else method.value
-    result = adapt_heads(samples, made, out, method=chosen, prompts=given, shots=shots, seed=seed)
+    with _notes_of(samples):
+        result = adapt_heads(samples, made, out, method=chosen, prompts=given, shots=shots, seed=seed)
     for line in summary_lines(result):
         output().print(line, markup=False, soft_wrap=True)
     output().print(make_table(COLUMNS, class_rows(result.climbed.verdict.classes)))
@@ -125,16 +128,17 @@ def calibrate(
     place = Path(models.encoder) if out is None else out
     made = get_encoder(models.encoder, device=device)
     samples = read_samples(crops, images)
-    result = calibrate_encoder(
-        samples,
-        made,
-        place,
-        precision=precision,
-        prompts=_prompts(prompts),
-        proposer=models.proposer,
-        all_labelled=all_labelled,
-        device=device,
-    )
+    with _notes_of(samples):
+        result = calibrate_encoder(
+            samples,
+            made,
+            place,
+            precision=precision,
+            prompts=_prompts(prompts),
+            proposer=models.proposer,
+            all_labelled=all_labelled,
+            device=device,
+        )
     for note in capped([*samples.notes, *result.notes]):
         output().print(note, markup=False, soft_wrap=True)
     fitted = result.calibration
@@ -164,7 +168,8 @@ def prompts_tune(
     from fine_tune.adapt.samples import read_samples
 
     samples = read_samples(crops, images)
-    tuned = tune_prompts(samples, get_encoder(chosen_encoder(encoder), device=device), _prompts(prompts))
+    with _notes_of(samples):
+        tuned = tune_prompts(samples, get_encoder(chosen_encoder(encoder), device=device), _prompts(prompts))
     rows = [[r.label, r.phrase, f"{r.apart:.3f}", "yes" if r.kept else "no"] for r in tuned.ranked]
     output().print(make_table(["label", "phrase", "apart", "kept"], rows))
     output().print(tuned.reason, markup=False, soft_wrap=True)
@@ -172,6 +177,21 @@ def prompts_tune(
         output().print(f"held-out crops named rightly: {tuned.before:.3f} before, {tuned.after:.3f} with chosen words")
     tuned.prompts.save(out)
     output().print(f"prompt set: {out}", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def _notes_of(samples: LabelledCrops) -> Iterator[None]:
+    """Tell what was left out of the crops where what is done with them fails: it may be the reason."""
+    from agri_clip.console import output
+    from agri_clip.errors import AgriClipError
+    from agri_clip.prompts.checks import capped
+
+    try:
+        yield
+    except AgriClipError:
+        for note in capped(samples.notes):
+            output().print(note, markup=False, soft_wrap=True)
+        raise
 
 
 def _prompts(file: str | None) -> PromptSet | None:

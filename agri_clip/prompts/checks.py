@@ -97,7 +97,8 @@ def _near_names(prompts: PromptSet) -> list[str]:
         ]
         alike = [group for group in alike if group not in near] + [[*chain.from_iterable(near), name]]
     return [
-        f"{_listed(group)} are nearly the same name, so they share the count; join them unless you mean different things"
+        f"{_listed(group)} are nearly the same name, so they share the count; "
+        "join them unless you mean different things"
         for group in alike
         if len(group) > 1
     ]
