@@ -55,14 +55,19 @@ models: $(READY)
 	mkdir -p $(RUNS)/insect-yolo && ln -sfn ../first/photos $(RUNS)/insect-yolo/photos
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/insect-yolo --photos "$(PHOTOS)" \
 		--start $(RUNS)/first/left-out --steps 3000
-	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/insect-yolo/model --photos "$(PHOTOS)"
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/scales --photos "$(PHOTOS)" --named "$(NAMED)" \
+		--start $(RUNS)/insect-yolo/model --rendered 200 --steps 1000 --rate 0.001
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/leaves --photos "$(PHOTOS)" --named "$(NAMED)" \
+		--start $(RUNS)/scales/model --rendered 150 --steps 1300 --rate 0.0012 --seed 1
+	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/leaves/model --photos "$(PHOTOS)" --named "$(NAMED)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
 		--named "$(NAMED)" --teacher "$(TEACHER)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
-	cp -R $(RUNS)/insect-yolo/model agri_clip/regions/weights/insect-yolo
+	cp -R $(RUNS)/leaves/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
-	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)"
+	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(BIN)/python -m fine_tune.identify_calibration --photos "$(NAMED)" --split dev
 	$(MAKE) measure LEFT_OUT="--left-out $(RUNS)/insect-yolo/left-out --left-out-kinds blue --left-out-kinds 'pan water' --left-out-kinds leaf"
 
 measure: $(READY)

@@ -57,7 +57,6 @@ _LIGHTS = tuple(
         (200, 150, 210),
     )
 )
-SKIN = ((224, 182, 152), (190, 138, 106), (120, 80, 58), (238, 200, 178))
 
 
 @dataclass(frozen=True)
@@ -194,7 +193,9 @@ def _ground(
         return cut_window(rng, photo, size, scale, near=0.0)
     if not leaf and rng.random() < 0.12:  # a hand
         image = backgrounds.surface(rng, "leaf", size)
-        image *= np.array(SKIN[int(rng.integers(len(SKIN)))], np.float32) / image.mean(axis=(0, 1)).clip(1)
+        image *= np.array(backgrounds.SKIN[int(rng.integers(len(backgrounds.SKIN)))], np.float32) / image.mean(
+            axis=(0, 1)
+        ).clip(1)
     else:
         kind = "leaf" if leaf or rng.random() < 0.4 else str(rng.choice(list(backgrounds.KINDS)))
         image = backgrounds.surface(rng, kind, size)
@@ -346,8 +347,8 @@ def _gaps_and_lights(rng: np.random.Generator, image: np.ndarray) -> None:
                 radius * float(rng.uniform(0.08, 0.6)),
                 _LIGHTS[int(rng.integers(len(_LIGHTS)))] * rng.uniform(0.5, 1.05),
             )
-        sheet = cv2.GaussianBlur(sheet, (0, 0), max(0.5, soft))
-        backgrounds.blend_mask(image, sheet, np.clip(colour, 0, 255).tolist(), float(rng.uniform(0.6, 1)))
+        blurred = cv2.GaussianBlur(sheet, (0, 0), max(0.5, soft))
+        backgrounds.blend_mask(image, blurred, np.clip(colour, 0, 255).tolist(), float(rng.uniform(0.6, 1)))
 
 
 def _loose(rng: np.random.Generator, box: np.ndarray) -> np.ndarray:

@@ -32,6 +32,8 @@ KINDS: dict[str, tuple[float, tuple[tuple[int, int, int], ...]]] = {
     "paper": (0.04, ((245, 245, 242), (225, 222, 215), (235, 228, 210))),
     "table": (0.02, ((160, 125, 85), (120, 120, 122), (210, 205, 198))),
 }
+#: Colours of hands.
+SKIN = ((224, 182, 152), (190, 138, 106), (120, 80, 58), (238, 200, 178))
 STICKY = ("yellow sticky trap", "blue sticky trap", "white sticky trap", "clear sticky trap", "delta trap liner")
 _NAMES = tuple(KINDS)
 _WEIGHTS = np.array([KINDS[name][0] for name in _NAMES])

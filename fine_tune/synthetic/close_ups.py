@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from fine_tune.synthetic import backgrounds
+from fine_tune.synthetic.backgrounds import point
 from fine_tune.synthetic.camera import Shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, paste
 from fine_tune.synthetic.crops import Attributes, RenderedCrop, cast_shadow, describe, draw_insect, seen_colours
@@ -41,7 +42,6 @@ _PETALS = (
     (120, 120, 215),
     (215, 50, 45),
 )
-_SKIN = ((224, 182, 152), (190, 138, 106), (120, 80, 58), (238, 200, 178))
 #: Share of the crop's side that the insect takes, from and to.
 SHARES = (0.38, 1.0)
 #: How often an insect has another colour than its group is drawn in, so that its form has to tell.
@@ -67,7 +67,7 @@ def relight(rng: np.random.Generator, layer: np.ndarray) -> None:
     tone = layer[..., :3].mean(axis=2) / np.maximum(cover, 0.05)
     height += cv2.GaussianBlur(tone, (0, 0), 1.2) / 255 * radius * float(rng.uniform(-0.25, 0.35))
     height = cv2.GaussianBlur(height, (0, 0), max(1.0, radius * float(rng.uniform(0.04, 0.12))))
-    height += backgrounds.noise(rng, *height.shape, 0) * float(rng.choice((0.0, 0.15, 0.5)))
+    height += backgrounds.noise(rng, len(height), height.shape[1], 0) * float(rng.choice((0.0, 0.15, 0.5)))
     strength = float(rng.uniform(0.6, 1.5))
     dx, dy = (cv2.Sobel(height, cv2.CV_32F, *axis, ksize=3) / 8 * strength for axis in ((1, 0), (0, 1)))
     normal = np.dstack([-dx, -dy, np.ones_like(dx)])
@@ -138,8 +138,8 @@ def _blurred(rng: np.random.Generator, size: int) -> np.ndarray:
             radius = float(np.exp(rng.uniform(np.log(size * 0.03), np.log(size * 0.4))))
             axes = (int(radius), max(1, int(radius * rng.uniform(0.3, 1))))
             cv2.ellipse(sheet, middle, axes, float(rng.uniform(0, 180)), 0, 360, 255, -1, cv2.LINE_AA)
-        sheet = cv2.GaussianBlur(sheet, (0, 0), size * float(np.exp(rng.uniform(np.log(0.008), np.log(0.12)))))
-        backgrounds.blend_mask(image, sheet, colour.tolist(), float(rng.uniform(0.4, 1)))
+        soft = cv2.GaussianBlur(sheet, (0, 0), size * float(np.exp(rng.uniform(np.log(0.008), np.log(0.12)))))
+        backgrounds.blend_mask(image, soft, colour.tolist(), float(rng.uniform(0.4, 1)))
     return image
 
 
@@ -176,9 +176,7 @@ def _flower(rng: np.random.Generator, image: np.ndarray, centre: np.ndarray, rad
             tip = centre + reach * np.array([np.cos(turn), np.sin(turn)])
             start = centre + rng.normal(0, radius * 0.15, 2)
             tone = np.clip(colour * rng.uniform(0.55, 1.1), 0, 255).tolist()
-            cv2.line(
-                image, *(tuple(int(v) for v in p) for p in (start, tip)), tone, int(rng.integers(1, 4)), cv2.LINE_AA
-            )
+            cv2.line(image, point(start), point(tip), tone, int(rng.integers(1, 4)), cv2.LINE_AA)
     else:
         _grains(rng, image, centre, radius, colour, int(rng.integers(40, 260)))
 
@@ -213,7 +211,7 @@ def _ground(rng: np.random.Generator, size: int, patches: np.ndarray | None) -> 
                 _flower(rng, image, rng.uniform(0.1, 0.9, 2) * size, size * rng.uniform(0.15, 0.75))
     elif kind == "skin":
         image = backgrounds.surface(rng, "leaf", size)
-        image *= _pick(rng, _SKIN).astype(np.float32) / image.mean(axis=(0, 1)).clip(1)
+        image *= _pick(rng, backgrounds.SKIN).astype(np.float32) / image.mean(axis=(0, 1)).clip(1)
     else:
         image = backgrounds.surface(rng, kind, size)
     if rng.random() < 0.6:
@@ -230,9 +228,9 @@ def _before(rng: np.random.Generator, image: np.ndarray, reach: float) -> None:
     root = size / 2 + np.array([np.cos(turn), np.sin(turn)]) * size * 0.72
     outline = _petal(rng, root, turn + np.pi + rng.normal(0, 0.4), size * (0.2 + reach), size * rng.uniform(0.08, 0.35))
     cv2.fillPoly(sheet, [np.round(outline * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
-    sheet = cv2.GaussianBlur(sheet, (0, 0), size * float(rng.uniform(0.004, 0.04)))
+    soft = cv2.GaussianBlur(sheet, (0, 0), size * float(rng.uniform(0.004, 0.04)))
     colour = _pick(rng, _GREENS if rng.random() < 0.7 else _PETALS)
-    backgrounds.blend_mask(image, sheet, colour.tolist(), float(rng.uniform(0.6, 1)))
+    backgrounds.blend_mask(image, soft, colour.tolist(), float(rng.uniform(0.6, 1)))
 
 
 def _focus(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
