@@ -58,7 +58,7 @@ models: $(READY)
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/scales --photos "$(PHOTOS)" --named "$(NAMED)" \
 		--start $(RUNS)/insect-yolo/model --rendered 200 --steps 1000 --rate 0.001
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/leaves --photos "$(PHOTOS)" --named "$(NAMED)" \
-		--start $(RUNS)/scales/model --rendered 150 --steps 1300 --rate 0.0012 --seed 1
+		--start $(RUNS)/scales/model --rendered 150 --steps 1900 --rate 0.0012 --seed 1
 	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/leaves/model --photos "$(PHOTOS)" --named "$(NAMED)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \

@@ -28,10 +28,10 @@ DRAWN_LENGTH, DRAWN_EACH = 280.0, 7
 TINY = ("whitefly", "aphid", "thrips", "psyllid", "leafhopper", "mite", "springtail", "parasitoid wasp")
 #: Length of the insects of a tile, pixels, and their number, from and to; and how often tiles are so.
 REGIMES = (
-    (0.2, (120.0, 430.0), (1, 2)),
-    (0.2, (36.0, 140.0), (1, 7)),
-    (0.25, (9.0, 44.0), (2, 24)),
-    (0.35, (9.0, 76.0), (0, 8)),
+    (0.16, (120.0, 430.0), (1, 2)),
+    (0.18, (36.0, 140.0), (1, 7)),
+    (0.2, (9.0, 44.0), (2, 24)),
+    (0.46, (9.0, 76.0), (0, 8)),
 )
 #: The last regime is whiteflies on leaves: pale on what is neither pale nor sharp.
 ON_LEAVES = REGIMES[-1]
@@ -44,6 +44,8 @@ SOFT_LEAF, SOFT = 0.75, 0.3
 GROUNDS = (("close-up", 0.34), ("trap", 0.14), ("rendered", 0.14), ("painted", 0.38))
 #: A label goes where pasted insects cover more than this share of its box.
 COVERED = 0.6
+#: Colours of fruit.
+FRUIT = ((205, 50, 40), (220, 110, 60), (150, 60, 40), (150, 170, 80), (190, 200, 120))
 #: Colours of what is out of focus: fruit, sky, petals, leaves in the sun, stems.
 _LIGHTS = tuple(
     np.array(colour, np.float64)
@@ -166,7 +168,7 @@ def compose_tile(rng: np.random.Generator, sources: Sources, size: int) -> tuple
 def soften(rng: np.random.Generator, pixels: np.ndarray) -> np.ndarray:
     """What a phone makes of too few pixels: shrunk, smoothed, enlarged again and sharpened; same shape, uint8."""
     size = len(pixels)
-    small = round(size / float(rng.uniform(1.4, 3.6)))
+    small = round(size / float(rng.uniform(1.4, 4.5)))
     image = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:
         image = cv2.bilateralFilter(image, 5, float(rng.uniform(10, 45)), 2)
@@ -191,11 +193,10 @@ def _ground(
         low, high = (0.6, 3.0) if photo.kind == KIND else (0.42, 1.4)
         scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         return cut_window(rng, photo, size, scale, near=0.0)
-    if not leaf and rng.random() < 0.12:  # a hand
+    if rng.random() < 0.12:  # a fruit, or a hand
+        tones = FRUIT if leaf else backgrounds.SKIN
         image = backgrounds.surface(rng, "leaf", size)
-        image *= np.array(backgrounds.SKIN[int(rng.integers(len(backgrounds.SKIN)))], np.float32) / image.mean(
-            axis=(0, 1)
-        ).clip(1)
+        image *= np.array(tones[int(rng.integers(len(tones)))], np.float32) / image.mean(axis=(0, 1)).clip(1)
     else:
         kind = "leaf" if leaf or rng.random() < 0.4 else str(rng.choice(list(backgrounds.KINDS)))
         image = backgrounds.surface(rng, kind, size)

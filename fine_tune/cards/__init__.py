@@ -75,7 +75,7 @@ def builtin_values(measured: Record) -> dict[str, str]:
         **{name: str(words[name]) for name in ("text_layers", "text_width", "projection")},
         "vocabulary": _number(words["vocabulary"]),
         "sizes": ", ".join(map(str, recipe["sizes"])),
-        **{name: _number(recipe[name]) for name in ("crops", "photo_crops")},
+        **{name: _number(recipe[name]) for name in ("crops", "close_ups", "photo_crops")},
         "named": str(len(record["named_photos"])),
         "real_backgrounds": _number(record["real_backgrounds"]),
         "note": f" ({record['note']})" if "note" in record else "",
@@ -100,23 +100,31 @@ def _cell(text: str) -> str:
 
 def detector_values(measured: Record) -> dict[str, str]:
     """What the detector's card quotes."""
-    record = json.loads((DETECTOR / TRAINING).read_text(encoding="utf-8"))
-    recipe = record["recipe"]
+    runs = _runs(json.loads((DETECTOR / TRAINING).read_text(encoding="utf-8")))
+    record, first = runs[0], next(run for run in runs if run["recipe"]["left_out"])
+    recipe = first["recipe"]
     figures = measured["proposers"]["models"]["insect-yolo"]
     real, kinds = figures["real"], figures["kinds"]["each"]
     return {
         **{name: _number(recipe[name]) for name in ("photos", "tile")},
         "left_out": ", ".join(recipe["left_out"]),
-        **_of_any_model(record, DETECTOR),
-        "tiles": _number(record["tiles_seen"]),
+        **_of_any_model(record | {"seconds": sum(run["seconds"] for run in runs)}, DETECTOR),
+        "tiles": _number(sum(run["tiles_seen"] for run in runs)),
+        "close_ups": _number(record["close_ups"]),
         "real_photos": _number(record["real_photos"]),
         **{name: _figure(real[name]) for name in ("ap50", "recall_best", "recall")},
         "boxes": f"{real['boxes_per_insect']['value']:.1f}",
         "ap50_rendered": _figure(figures["rendered"]["ap50"]),
-        "note": f"\n{record['note']}" if "note" in record else "",
-        "unseen": _unseen(measured, record),
+        "note": f"\n{first['note']}" if "note" in first else "",
+        "unseen": _unseen(measured, first),
         "kinds": "".join(f"| AP50, rendered, {kind} | {_figure(figure)} |\n" for kind, figure in kinds.items()),
     }
+
+
+def _runs(record: Record) -> list[dict[str, Any]]:
+    """A training record and those of the runs that it went on from, the last one first."""
+    earlier = record.get("before")
+    return [dict(record), *(_runs(earlier) if earlier else [])]
 
 
 def _of_any_model(record: Record, folder: Path) -> dict[str, str]:
