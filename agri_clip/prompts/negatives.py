@@ -26,6 +26,9 @@ _WORDINGS: dict[str, tuple[str, ...]] = {
     "shadow": ("a shadow", "a dark shadow"),
     "card edge": ("the edge of a card", "the border of the trap", "a clip or a wire"),
     "hole": ("a hole", "a punched hole in the card"),
+    "plants": ("plants", "plants out of focus", "a blurred green background", "grass"),
+    "flower": ("a flower", "petals", "a blossom"),
+    "hand": ("a hand", "a finger", "skin"),
     "insect part": ("a loose wing", "a piece of insect leg", "insect fragments", "an empty insect skin"),
 }
 

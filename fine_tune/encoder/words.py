@@ -39,6 +39,8 @@ class WordsRecipe:
     captions, drawn, close_ups, traps, photos, prototypes : int
         Drawn crops with captions, drawn crops as of traps, drawn close-ups, crops of traps, crops of photos and
         prototypes in a step.
+    others : int
+        Of the prototypes, those of classes that are no insects. More of them draw the words for nothing to all photos.
     learning_rate, weight_decay, warmup : float, float, int
     projection_rate : float
         Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
@@ -46,6 +48,8 @@ class WordsRecipe:
         Weight of the drawn crops' questions against those of photos.
     insect_weight : float
         Weight of "insect or not" of photos and prototypes.
+    trap_weight : float
+        Weight of "insect or not" of crops of real traps, beside its share in the bank's questions.
     photo_weight : float
         Weight of photos against prototypes: there are few photos, and they are soon known by heart.
     noise : float
@@ -61,24 +65,26 @@ class WordsRecipe:
     seed : int
     """
 
-    steps: int = 800
+    steps: int = 400
     captions: int = 48
     drawn: int = 160
     close_ups: int = 96
     traps: int = 160
     photos: int = 160
     prototypes: int = 96
+    others: int = 5
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
-    projection_rate: float = 0.1
+    projection_rate: float = 0.2
     drawn_weight: float = 1.0
     insect_weight: float = 3.0
+    trap_weight: float = 2.0
     photo_weight: float = 0.2
     noise: float = 1.0
     smoothing: float = 0.1
     average: float = 0.995
-    sharpest: float = 14.0
+    sharpest: float = 20.0
     projection: int = 256
     text_width: int = 128
     text_layers: int = 3
@@ -256,9 +262,16 @@ class WordsTrainer:
         parts = [*decay_groups(trained, recipe.weight_decay), {"params": [model.logit_scale], "weight_decay": 0.0}]
         for group in parts:
             group["share"] = 1.0
+        self.constant = nn.Parameter(torch.zeros(len(model.visual_projection.weight)))
         projection = {"params": [model.visual_projection.weight], "weight_decay": recipe.weight_decay}
         self.optimizer = torch.optim.AdamW(
-            [*parts, {**projection, "share": recipe.projection_rate}], lr=recipe.learning_rate, betas=(0.9, 0.98)
+            [
+                *parts,
+                {**projection, "share": recipe.projection_rate},
+                {"params": [self.constant], "weight_decay": 0.0, "share": 1.0},
+            ],
+            lr=recipe.learning_rate,
+            betas=(0.9, 0.98),
         )
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         classes = features.classes
@@ -286,8 +299,9 @@ class WordsTrainer:
         return functional.normalize(vectors, dim=-1)
 
     def _see(self, features: Tensor) -> Tensor:
-        centred = features - torch.outer(features @ self.one, self.mean)
-        return functional.normalize(self.model.visual_projection(centred), dim=-1)
+        ones = features @ self.one
+        centred = features - torch.outer(ones, self.mean)
+        return functional.normalize(self.model.visual_projection(centred) + torch.outer(ones, self.constant), dim=-1)
 
     def _say(self, rng: np.random.Generator, names: list[tuple[str, ...]], usual: float = 0.6) -> list[str]:
         template = str(rng.choice(TEMPLATES + MORE_TEMPLATES)) if rng.random() < 0.5 else "{}"
@@ -330,10 +344,10 @@ class WordsTrainer:
         others = np.flatnonzero(~self.features.classes.insect)
         some = rng.choice(np.unique(of_group[self.insects]), count // 2)
         by_group = [rng.choice(self.insects[of_group[self.insects] == group]) for group in some]
-        anything = rng.choice(others, count // 5) if len(others) else np.zeros(0, int)
-        return np.concatenate([rng.choice(self.insects, count - count // 2 - count // 5), by_group, anything]).astype(
-            int
-        )
+        anything = rng.choice(others, min(self.recipe.others, len(others)))
+        return np.concatenate(
+            [rng.choice(self.insects, count - count // 2 - len(anything)), by_group, anything]
+        ).astype(int)
 
     def _drawn_losses(
         self,
@@ -351,7 +365,9 @@ class WordsTrainer:
         ids = torch.tensor([distinct.setdefault(text, len(distinct)) for text in captions])
         fit = torch.from_numpy(np.concatenate([f.fit[drawn], f.fit_traps[traps]]))
         weight = self.recipe.drawn_weight
+        on_traps = insect_loss(scale * see_traps @ bank.T, fit[len(drawn) :])
         return {
+            "traps": self.recipe.trap_weight * on_traps,
             "captions": weight * contrastive_loss(see_drawn[:count], self._encode(captions), scale, ids),
             "bank": weight * bank_loss(scale * torch.cat([see_drawn, see_traps]) @ bank.T, fit),
         }
@@ -419,6 +435,7 @@ class WordsTrainer:
         """Write the whole state, or leave the older one."""
         state = {
             "model": self.model.state_dict(),
+            "constant": self.constant.data,
             "average": self.average,
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
@@ -431,17 +448,21 @@ class WordsTrainer:
         if state is None:
             return False
         self.model.load_state_dict(state["model"])
+        self.constant.data.copy_(state["constant"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.average, self.step = state["average"], state["step"]
         return True
 
     @torch.no_grad()
     def keep_average(self) -> None:
-        """Give the model the averaged weights, once training is over; its projection takes the mean of photos off."""
+        """Give the model the averaged weights, once training is over.
+
+        Its projection takes the mean of photos off and adds the constant, by which any picture of a kind is likelier.
+        """
         for now, kept in zip(self.parameters, self.average, strict=True):
             now.copy_(kept)
         weight = self.model.visual_projection.weight
-        weight.sub_(torch.outer(weight @ self.mean, self.one))
+        weight.add_(torch.outer(self.constant - weight @ self.mean, self.one))
 
     def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
         """Train to the last step, saving on the way; the log is a CSV."""
