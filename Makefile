@@ -66,7 +66,7 @@ models: $(READY)
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
 	cp -R $(RUNS)/leaves/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
-	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)"
 	$(BIN)/python -m fine_tune.identify_calibration --photos "$(NAMED)" --split dev
 	$(MAKE) measure LEFT_OUT="--left-out $(RUNS)/insect-yolo/left-out --left-out-kinds blue --left-out-kinds 'pan water' --left-out-kinds leaf"
 
