@@ -111,24 +111,16 @@ def prepare(
     real = load_pool(file)
     # The proposer's mistakes are training crops only: they may show an insect, so nothing is drawn over them.
     grounds = [i for i, texts in enumerate(real.captions) if texts == BACKGROUND_CAPTIONS]
-    write_pool(
-        out / "pool",
-        split="train",
-        seed=recipe.seed,
-        count=recipe.crops,
-        side=recipe.side,
-        backgrounds=real.images[grounds],
-        processes=processes,
-    )
+    drawing: dict[str, Any] = {"split": "train", "seed": recipe.seed, "processes": processes}
+    write_pool(out / "pool", count=recipe.crops, side=recipe.side, backgrounds=real.images[grounds], **drawing)
+    pieces = cut_grounds(photos, GROUNDS_EACH, GROUND_SIDE, recipe.seed)
     write_pool(
         out / "close-ups",
-        split="train",
-        seed=recipe.seed,
         count=recipe.close_ups,
         side=recipe.photo_side,
-        backgrounds=cut_grounds(photos, GROUNDS_EACH, GROUND_SIDE, recipe.seed),
-        processes=processes,
+        backgrounds=pieces,
         close_ups=True,
+        **drawing,
     )
     return read_pool(out / "pool", recipe.crops), read_pool(out / "close-ups", recipe.close_ups), real
 

@@ -15,8 +15,16 @@ from fine_tune.synthetic import backgrounds
 from fine_tune.synthetic.backgrounds import point
 from fine_tune.synthetic.camera import Shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, paste
-from fine_tune.synthetic.crops import Attributes, RenderedCrop, cast_shadow, describe, draw_insect, seen_colours
-from fine_tune.synthetic.groups import GROUP_NAMES, NONE
+from fine_tune.synthetic.crops import (
+    Attributes,
+    RenderedCrop,
+    cast_shadow,
+    check_group,
+    describe,
+    draw_insect,
+    seen_colours,
+)
+from fine_tune.synthetic.groups import NONE
 
 #: Grounds and their shares; "photo" only where patches are given.
 GROUNDS = {
@@ -265,8 +273,7 @@ def render_close_up(
     ValueError
         The group is unknown.
     """
-    if group != NONE and group not in GROUP_NAMES:
-        raise ValueError(f"unknown group {group!r}; use one of {', '.join(GROUP_NAMES)} or {NONE}")
+    check_group(group)
     work = round(size * 1.4)
     image, kind = _ground(rng, work, patches)
     called = _CALLED.get(kind, kind)
@@ -278,10 +285,12 @@ def render_close_up(
         return RenderedCrop(pixels, NONE, Attributes(background=called, clutter=clutter), shot)
     light = float(rng.uniform(0, 2 * np.pi))
     layer, look, pose, tone = draw_insect(rng, group, work * share * 1.1, False, light)
-    if rng.random() < RECOLOURED:
+    recoloured = rng.random() < RECOLOURED
+    if recoloured:
         recolour(rng, layer)
-        look = replace(look, colours=list(seen_colours(layer)))
     shown = seen_colours(layer)
+    if recoloured:
+        look = replace(look, colours=list(shown))
     if rng.random() < 0.85:
         relight(rng, layer)
     if rng.random() < 0.7:
@@ -291,7 +300,7 @@ def render_close_up(
     h, w = layer.shape[:2]
     room = work * (1 - share) / 2
     x, y = (int((work - n) / 2 + rng.normal(0, 0.3) * room + rng.normal(0, 0.02) * work) for n in (w, h))
-    if kind not in ("blurred",) and rng.random() < 0.8:
+    if kind != "blurred" and rng.random() < 0.8:
         cast_shadow(rng, image, layer, x, y, light + np.pi)
     paste(image, layer, x, y)
     if rng.random() < 0.25:

@@ -236,6 +236,18 @@ def _ground(
     return image, background_kind or "sticky trap"
 
 
+def check_group(group: str) -> None:
+    """Refuse what is neither a name of `GROUP_NAMES` nor "none".
+
+    Raises
+    ------
+    ValueError
+        Names the groups.
+    """
+    if group != NONE and group not in DRAWERS:
+        raise ValueError(f"unknown group {group!r}; use one of {', '.join(GROUP_NAMES)} or {NONE}")
+
+
 def render_crop(
     rng: np.random.Generator,
     group: str,
@@ -268,8 +280,7 @@ def render_crop(
     ValueError
         If the group is unknown.
     """
-    if group != NONE and group not in DRAWERS:
-        raise ValueError(f"unknown group {group!r}; use one of {', '.join(GROUP_NAMES)} or {NONE}")
+    check_group(group)
     work = max(160, min(3 * size, 2 * size + 48))
     shot = choose_shot(rng)
     side_factor = float(rng.triangular(1.05, 1.2, 1.7))
