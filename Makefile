@@ -13,7 +13,6 @@ PHOTOS ?=
 NAMED ?=
 LEAVES ?=
 TEACHER ?=
-NAMED ?=
 RUNS ?= runs
 # Training frees and takes the same large blocks again and again; glibc need not give them back each time.
 KEEP_MEMORY := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=100000000000 MALLOC_TOP_PAD_=200000000
@@ -59,12 +58,14 @@ models: $(READY)
 		--start $(RUNS)/insect-yolo/model --rendered 200 --steps 1000 --rate 0.001
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/leaves --photos "$(PHOTOS)" --named "$(NAMED)" \
 		--start $(RUNS)/scales/model --rendered 150 --steps 1900 --rate 0.0012 --seed 1
-	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/leaves/model --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/gardens --photos "$(PHOTOS)" --named "$(NAMED)" \
+		--start $(RUNS)/leaves/model --rendered 120 --steps 1200 --rate 0.001 --seed 2
+	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/gardens/model --photos "$(PHOTOS)" --named "$(NAMED)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
 		--named "$(NAMED)" --teacher "$(TEACHER)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
-	cp -R $(RUNS)/leaves/model agri_clip/regions/weights/insect-yolo
+	cp -R $(RUNS)/gardens/model agri_clip/regions/weights/insect-yolo
 	cp -R $(RUNS)/builtin/model agri_clip/models/builtin
 	$(BIN)/python -m fine_tune.thresholds --proposer insect-yolo --encoder builtin --photos "$(PHOTOS)"
 	$(BIN)/python -m fine_tune.identify_calibration --photos "$(NAMED)" --split dev

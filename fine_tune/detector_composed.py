@@ -19,11 +19,12 @@ from fine_tune.detector_photos import LabelledPhoto
 from fine_tune.detector_tiles import SHORTEST, VISIBLE, cut_window, turn
 from fine_tune.recolouring import develop, turn_hue
 from fine_tune.synthetic import GROUPS, backgrounds, split_rng
+from fine_tune.synthetic.close_ups import garden_ground, living_insect
 from fine_tune.synthetic.clutter import draw_clutter, dress
 from fine_tune.synthetic.crops import draw_insect
 
 #: Length of a drawn insect that is cut out later, pixels, and how many there are of each group.
-DRAWN_LENGTH, DRAWN_EACH = 280.0, 7
+DRAWN_LENGTH, DRAWN_EACH = 280.0, 14
 #: Groups whose insects are often a dozen pixels long on a photo of a whole leaf; drawn three times as often.
 TINY = ("whitefly", "aphid", "thrips", "psyllid", "leafhopper", "mite", "springtail", "parasitoid wasp")
 #: Length of the insects of a tile, pixels, and their number, from and to; and how often tiles are so.
@@ -40,8 +41,9 @@ PALE = "whitefly"
 LOOSE = (0.06, 0.2)
 #: How often a tile is soft, as what a phone has enlarged and smoothed; with whiteflies on leaves, and else.
 SOFT_LEAF, SOFT = 0.75, 0.3
-#: Grounds under composed insects and their shares: windows of close-ups, of traps, of rendered photos; painted ones.
-GROUNDS = (("close-up", 0.34), ("trap", 0.14), ("rendered", 0.14), ("painted", 0.38))
+#: Grounds under composed insects and their shares: windows of close-ups, of traps, of rendered photos; painted ones;
+#: those of drawn close-ups.
+GROUNDS = (("close-up", 0.3), ("trap", 0.12), ("rendered", 0.12), ("painted", 0.28), ("garden", 0.18))
 #: A label goes where pasted insects cover more than this share of its box.
 COVERED = 0.6
 #: Colours of fruit.
@@ -89,14 +91,21 @@ class CutOut:
 
 
 def write_drawn(folder: Path, seed: int) -> None:
-    """Draw insects of every group into a folder, as PNG files; those already there are kept."""
+    """Draw insects of every group into a folder, as PNG files; those already there are kept.
+
+    Every other one lives in a garden, the rest lie on traps.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for number, group in enumerate(name for name in GROUPS for _ in range(DRAWN_EACH * (3 if name in TINY else 1))):
         path = folder / f"{number:04d} {group}.png"
         if path.exists():
             continue
         rng = split_rng("train", seed, 1_000_000 + number)
-        layer, *_ = draw_insect(rng, group, DRAWN_LENGTH, bool(rng.random() < 0.3), float(rng.uniform(0, 2 * np.pi)))
+        light = float(rng.uniform(0, 2 * np.pi))
+        if number % 2:
+            layer = living_insect(rng, group, DRAWN_LENGTH, light)[0]
+        else:
+            layer = draw_insect(rng, group, DRAWN_LENGTH, bool(rng.random() < 0.3), light)[0]
         coverage = layer[..., 3:].clip(1e-3, 1)
         rgba = np.dstack([layer[..., :3] / coverage, layer[..., 3] * 255]).clip(0, 255).astype(np.uint8)
         partial = path.with_suffix(".partial.png")
@@ -186,13 +195,15 @@ def _ground(
     """An image (size, size, 3) and the boxes of the insects that are on it already; `leaf`: plants alone."""
     kind = str(rng.choice([name for name, _ in GROUNDS], p=[share for _, share in GROUNDS]))
     if leaf:
-        kind = "close-up" if rng.random() < 0.55 else "painted"
+        kind = str(rng.choice(("close-up", "painted", "garden"), p=(0.5, 0.4, 0.1)))
     photos = {"close-up": sources.close_ups, "trap": sources.traps, "rendered": sources.rendered}.get(kind, ())
     if photos:
         photo = photos[int(rng.integers(len(photos)))]
         low, high = (0.6, 3.0) if photo.kind == KIND else (0.42, 1.4)
         scale = float(np.exp(rng.uniform(np.log(low), np.log(high))))
         return cut_window(rng, photo, size, scale, near=0.0)
+    if kind == "garden":
+        return garden_ground(rng, size)[0].clip(0, 255), np.zeros((0, 4), np.float32)
     if rng.random() < 0.12:  # a fruit, or a hand
         tones = FRUIT if leaf else backgrounds.SKIN
         image = backgrounds.surface(rng, "leaf", size)
@@ -220,7 +231,7 @@ def _lay_all(
     low, high = lengths
     small = high < 80
     typical = float(np.exp(rng.uniform(np.log(low), np.log(high))))
-    crowd = sources.drawn if rng.random() < (0.65 if small else 0.3) else sources.photographed
+    crowd = sources.drawn if rng.random() < (0.65 if small else 0.45) else sources.photographed
     if small and rng.random() < 0.6:
         crowd = [cut for cut in sources.drawn if cut.group in TINY]
     if group is not None:

@@ -66,7 +66,7 @@ class Recipe:
     """
 
     crops: int = 38_000
-    close_ups: int = 6_000
+    close_ups: int = 12_000
     traps: int = 8_000
     photo_crops: int = 6_000
     side: int = 128
@@ -163,13 +163,17 @@ def pretrain(
     making: dict[str, Any] = {"count": recipe.photo_crops, "size": recipe.photo_side, "seed": tower.seed}
     write_photo_pool(out / "photos", photos, knows_photos, knows_species, **making)
     pool = read_photo_pool(out / "photos", recipe.photo_crops)
-    material = gather(tower, net, photos, pool, drawn, close_ups, real, out / "maps", traps=recipe.traps)
+    material = gather(tower, net, photos, pool, drawn, close_ups, real, knows_species, out / "maps", traps=recipe.traps)
     rest = Rest(net, tower.kept_stages)
     if start is not None:
         take_tower(rest, open_dual_encoder(start)[0], tower.kept_stages)
     torch.manual_seed(tower.seed)
     heads = Heads(net.get_classifier(), knows_species.model.get_classifier(), len(groups()))
-    heads.fit_to_teacher(pool.start_features, pool.teacher_features)
+    drawings = material.close_up_answers
+    heads.fit_to_teacher(
+        np.concatenate([pool.start_features, drawings.start_features]),
+        np.concatenate([pool.teacher_features, drawings.teacher_features]),
+    )
     began_with = deepcopy(rest)
     trainer = TowerTrainer(tower, material, rest, heads, out)
     trainer.resume()
@@ -181,7 +185,8 @@ def pretrain(
     model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), recipe.words)
     put_tower(model, net, rest, tower.kept_stages)
     others = torch.cat([features.drawn[::4], features.traps]).numpy()
-    projection = centred_projection(features.photos.numpy(), others, recipe.words.projection)
+    shared = features.mean.numpy(), features.one.numpy()
+    projection = centred_projection(features.photos.numpy(), others, recipe.words.projection, *shared)
     model.visual_projection.weight.data.copy_(torch.from_numpy(projection))
     words = WordsTrainer(recipe.words, features, model, tokenizer, out)
     words.resume()

@@ -12,7 +12,7 @@ from transformers import CLIPTextConfig, TimmWrapperConfig, VisionTextDualEncode
 
 from fine_tune.dual_encoder import END, PAD, START, TEXT_LENGTH
 from fine_tune.encoder.tower import Rest
-from fine_tune.encoder.words import WordsRecipe, common_part
+from fine_tune.encoder.words import WordsRecipe
 
 
 def build_model(architecture: str, features: int, vocabulary: int, recipe: WordsRecipe) -> Any:
@@ -71,7 +71,9 @@ def features_of(rest: Rest, maps: Tensor, batch: int = 64) -> Tensor:
     return torch.cat(parts)
 
 
-def centred_projection(photos: np.ndarray, others: np.ndarray, width: int) -> np.ndarray:
+def centred_projection(
+    photos: np.ndarray, others: np.ndarray, width: int, mean: np.ndarray, one: np.ndarray
+) -> np.ndarray:
     """A start for the image projection: features less the mean of photos, over their spread, along the main directions.
 
     Photos are centred and not the drawn crops, of which there are more: what all photos share tells nothing of any.
@@ -84,12 +86,13 @@ def centred_projection(photos: np.ndarray, others: np.ndarray, width: int) -> np
         Features of other pictures, which have a say in the directions.
     width : int
         Directions that are kept.
+    mean, one : ndarray, shape (d,)
+        Of `common_part` of the photos.
 
     Returns
     -------
     ndarray, shape (width, d), float32
     """
-    mean, one = common_part(photos)
     spread = photos.std(axis=0, dtype=np.float64)
     scaled = (np.eye(len(mean)) - np.outer(mean, one)) / (spread + 0.1 * spread.mean())[:, None]
     scatter = np.zeros_like(scaled)

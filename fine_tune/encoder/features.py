@@ -12,7 +12,7 @@ from fine_tune.encoder.assembly import features_of
 from fine_tune.encoder.photo_pool import PhotoPool
 from fine_tune.encoder.species import read_species
 from fine_tune.encoder.tower import Heads, Material, Rest
-from fine_tune.encoder.words import Features, all_classes, prototypes
+from fine_tune.encoder.words import Features, all_classes, common_part, prototypes
 from fine_tune.pool import CropPool, described
 
 #: Photos with fewer crops tell nothing of how much crops of one photo differ.
@@ -48,6 +48,7 @@ def gather_features(
     drawn = torch.cat([features_of(rest, maps) for maps in (material.drawn, material.close_ups)])
     numbers = np.tile(pool.numbers, 2)
     plain = photos.numpy()
+    mean, one = (torch.from_numpy(v).float() for v in common_part(plain))
     of_photo = [plain[numbers == number] for number in np.unique(numbers)]
     residuals = np.concatenate([some - some.mean(axis=0) for some in of_photo if len(some) > LEAST_CROPS])
     classes = heads.teacher.out_features
@@ -67,7 +68,8 @@ def gather_features(
         fit=np.concatenate([material.fit_drawn, material.fit_close_ups]),
         traps=features_of(rest, material.traps),
         fit_traps=material.fit_traps,
-        mean=photos.mean(dim=0),
+        mean=mean,
+        one=one,
         residuals=torch.from_numpy(residuals),
         prototypes=torch.from_numpy(np.concatenate([prototypes(plain, w.detach().numpy()) for w in rows])),
         classes=all_classes(species, imagenet),

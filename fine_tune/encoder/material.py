@@ -1,7 +1,8 @@
-"""Gathers what the tower is trained on: maps of photos, of drawn crops and of crops of real traps."""
+"""Gathers what the tower is trained on: maps of photos, of drawn crops and of crops of real traps; and the answers."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from torch import Tensor
 
 from fine_tune.bank import fits
 from fine_tune.batches import augment
-from fine_tune.encoder.photo_pool import PhotoPool
+from fine_tune.encoder.assembly import features_of
+from fine_tune.encoder.networks import Teacher, to_pixels
+from fine_tune.encoder.photo_pool import BATCH, Answers, PhotoPool
 from fine_tune.encoder.photos import NamedPhoto
 from fine_tune.encoder.species import group_of, groups
-from fine_tune.encoder.tower import Material, TowerRecipe, first_stages
+from fine_tune.encoder.tower import Material, Rest, TowerRecipe, first_stages
 from fine_tune.pool import CropPool
 from fine_tune.synthetic import NONE
 
@@ -49,6 +52,30 @@ def kept_maps(file: Path, net: Any, images: Any, size: int, stages: int) -> Tens
     return torch.from_numpy(np.load(file))
 
 
+@torch.inference_mode()
+def kept_answers(file: Path, images: np.ndarray, maps: Tensor, net: Any, stages: int, teacher: Teacher) -> Answers:
+    """What the two networks say of crops, asked once and kept in a file.
+
+    Parameters
+    ----------
+    images : ndarray, shape (n, side, side, 3), uint8
+    maps : Tensor
+        The kept stages' of the same crops: the start is asked at the size that training sees.
+    net : nn.Module
+        The start, with its classifier.
+    """
+    if not file.exists():
+        start_features = features_of(Rest(net, stages).eval(), maps)
+        asked = [teacher(to_pixels(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
+        teacher_features, teacher_logits = (torch.cat(column) for column in zip(*asked, strict=True))
+        values = (start_features, net.get_classifier()(start_features), teacher_features, teacher_logits)
+        partial = file.with_name(f".{file.name}")
+        np.savez(partial, **asdict(Answers(*(v.half().numpy() for v in values))))
+        partial.replace(file)
+    with np.load(file) as table:
+        return Answers(**table)
+
+
 def photo_groups(pool: PhotoPool, photos: list[NamedPhoto]) -> np.ndarray:
     """Number of the group of the taxonomy that each crop shows, shape (n,), int64; -1 where it is not known."""
     index = {name: number for number, name in enumerate(groups())}
@@ -65,6 +92,7 @@ def gather(
     rendered: CropPool,
     close_ups: CropPool,
     real: CropPool,
+    teacher: Teacher,
     maps: Path,
     *,
     traps: int,
@@ -77,16 +105,19 @@ def gather(
         The network that training starts from.
     pool, rendered, close_ups, real : PhotoPool, CropPool, CropPool, CropPool
         Crops of named photos, drawn crops as of traps, drawn close-ups, and crops of real traps.
+    teacher : Teacher
+        Asked of the close-ups.
     traps : int
         How many of the last are used.
     """
     stages = recipe.kept_stages
     maps.mkdir(exist_ok=True)
     rows = choose_traps(real, traps, recipe.seed)
+    large = kept_maps(maps / "close-ups.npy", net, lambda: close_ups.images, recipe.large, stages)
     return Material(
         photos_large=kept_maps(maps / "photos-large.npy", net, lambda: pool.images, recipe.large, stages),
         photos_small=kept_maps(maps / "photos-small.npy", net, lambda: pool.images, recipe.small, stages),
-        close_ups=kept_maps(maps / "close-ups.npy", net, lambda: close_ups.images, recipe.large, stages),
+        close_ups=large,
         drawn=kept_maps(
             maps / "drawn.npy",
             net,
@@ -102,6 +133,7 @@ def gather(
             stages,
         ),
         photos=pool,
+        close_up_answers=kept_answers(maps / "answers.npz", close_ups.images, large, net, stages, teacher),
         photo_groups=photo_groups(pool, photos),
         fit_close_ups=fits(close_ups),
         fit_drawn=fits(rendered),

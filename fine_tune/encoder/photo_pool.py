@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,23 @@ SHARD, BATCH = 500, 20
 
 
 @dataclass(frozen=True)
-class PhotoPool:
+class Answers:
+    """What the two networks say of some pictures, to be learnt.
+
+    Attributes
+    ----------
+    start_features, start_logits, teacher_features, teacher_logits : ndarray, float16
+        One row a picture.
+    """
+
+    start_features: np.ndarray
+    start_logits: np.ndarray
+    teacher_features: np.ndarray
+    teacher_logits: np.ndarray
+
+
+@dataclass(frozen=True)
+class PhotoPool(Answers):
     """Crops of photos and the answers to learn.
 
     Attributes
@@ -26,16 +42,10 @@ class PhotoPool:
     images : ndarray, shape (n, size, size, 3), uint8
     numbers : ndarray, shape (n,), int64
         The photo whose insect a crop shows; -1 where none or several.
-    start_features, start_logits, teacher_features, teacher_logits : ndarray, float16
-        One row a crop.
     """
 
     images: np.ndarray
     numbers: np.ndarray
-    start_features: np.ndarray
-    start_logits: np.ndarray
-    teacher_features: np.ndarray
-    teacher_logits: np.ndarray
 
     def __len__(self) -> int:
         return len(self.images)
@@ -69,4 +79,5 @@ def write_photo_pool(
 def read_photo_pool(folder: Path, count: int) -> PhotoPool:
     """Read the first `count` crops that `write_photo_pool` made, in whole files."""
     tables = [np.load(folder / f"photos-{shard:04d}.npz") for shard in range(-(-count // SHARD))]
-    return PhotoPool(**{name: np.concatenate([table[name] for table in tables]) for name in PhotoPool.__annotations__})
+    names = [field.name for field in fields(PhotoPool)]
+    return PhotoPool(**{name: np.concatenate([table[name] for table in tables]) for name in names})

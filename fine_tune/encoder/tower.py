@@ -19,7 +19,7 @@ from torch.nn import functional
 from fine_tune.bank import SECTIONS, bank_loss
 from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.encoder.networks import to_pixels
-from fine_tune.encoder.photo_pool import PhotoPool
+from fine_tune.encoder.photo_pool import Answers, PhotoPool
 from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
 
 #: Columns of the bank.
@@ -57,12 +57,12 @@ class TowerRecipe:
     kept_stages: int = 4
     large: int = 192
     small: int = 112
-    steps: int = 600
-    photos_large: int = 20
+    steps: int = 900
+    photos_large: int = 18
     photos_small: int = 8
-    close_ups: int = 28
-    drawn: int = 32
-    traps: int = 12
+    close_ups: int = 36
+    drawn: int = 36
+    traps: int = 18
     learning_rate: float = 5e-4
     head_rate: float = 2e-3
     weight_decay: float = 0.05
@@ -168,6 +168,8 @@ class Material:
     photos_large, photos_small, close_ups, drawn, traps : Tensor, float16
         Photos at both sizes, drawn close-ups at the large one, drawn and real crops of traps at the small one.
     photos : PhotoPool
+    close_up_answers : Answers
+        A few dozen photos alone tell little of what the teacher knows: it is asked of drawings too.
     photo_groups : ndarray, shape (n,), int64
         Number of the group that a crop of a photo shows; -1 where it is not known.
     fit_close_ups, fit_drawn, fit_traps : ndarray, bool
@@ -180,6 +182,7 @@ class Material:
     drawn: Tensor
     traps: Tensor
     photos: PhotoPool
+    close_up_answers: Answers
     photo_groups: np.ndarray
     fit_close_ups: np.ndarray
     fit_drawn: np.ndarray
@@ -234,20 +237,22 @@ class TowerTrainer:
         photos_small, drawn, traps = self._features(rng, ("photos_small", "drawn", "traps"), rows)
         photos = torch.cat([photos_large, photos_small])
         which = np.concatenate([rows["photos_large"], rows["photos_small"]])
+        known = [(m.photos, which), (m.close_up_answers, rows["close_ups"])]
         wanted = {
-            name: torch.from_numpy(getattr(m.photos, name)[which]).float()
+            name: torch.from_numpy(np.concatenate([getattr(answers, name)[some] for answers, some in known])).float()
             for name in ("start_logits", "teacher_logits", "teacher_features")
         }
-        mapped = heads.to_teacher(photos)
+        asked = torch.cat([photos, close_ups])
+        mapped = heads.to_teacher(asked)
         losses = {
-            "start": divergence(heads.start(photos), wanted["start_logits"], recipe.temperature),
+            "start": divergence(heads.start(asked), wanted["start_logits"], recipe.temperature),
             "teacher": divergence(heads.teacher(mapped), wanted["teacher_logits"], recipe.temperature),
             "features": functional.mse_loss(mapped, wanted["teacher_features"]) / self.spread,
         }
         groups = m.photo_groups[which]
-        known = torch.from_numpy(np.flatnonzero(groups >= 0))
+        named = torch.from_numpy(np.flatnonzero(groups >= 0))
         target = torch.from_numpy(groups[groups >= 0])
-        losses["group"] = functional.cross_entropy(heads.group(photos[known]), target, label_smoothing=0.1)
+        losses["group"] = functional.cross_entropy(heads.group(photos[named]), target, label_smoothing=0.1)
         shown = heads.bank(torch.cat([close_ups, drawn, traps]))
         fit = np.concatenate(
             [m.fit_close_ups[rows["close_ups"]], m.fit_drawn[rows["drawn"]], m.fit_traps[rows["traps"]]]

@@ -218,8 +218,8 @@ class Features:
         What each drawn crop shows; no pictures.
     fit : ndarray, shape (m, questions), bool
     traps : Tensor; fit_traps : ndarray
-    mean : Tensor, shape (d,)
-        Of photos.
+    mean, one : Tensor, shape (d,)
+        What all photos share, as `common_part`.
     residuals : Tensor, shape (n, d)
         Of photos, from the mean of the crops of their photo.
     prototypes : Tensor, shape (classes, d)
@@ -238,6 +238,7 @@ class Features:
     traps: Tensor
     fit_traps: np.ndarray
     mean: Tensor
+    one: Tensor
     residuals: Tensor
     prototypes: Tensor
     classes: Classes
@@ -288,7 +289,6 @@ class WordsTrainer:
         self.covered = torch.from_numpy(member.any(axis=0))
         self.insects = np.flatnonzero(classes.insect)
         self.average = [p.detach().clone() for p in self.parameters]
-        self.mean, self.one = (torch.from_numpy(v).float() for v in common_part(features.photos.numpy()))
         self.step = 0
 
     def _encode(self, texts: list[str]) -> Tensor:
@@ -299,8 +299,8 @@ class WordsTrainer:
         return functional.normalize(vectors, dim=-1)
 
     def _see(self, features: Tensor) -> Tensor:
-        ones = features @ self.one
-        centred = features - torch.outer(ones, self.mean)
+        ones = features @ self.features.one
+        centred = features - torch.outer(ones, self.features.mean)
         return functional.normalize(self.model.visual_projection(centred) + torch.outer(ones, self.constant), dim=-1)
 
     def _say(self, rng: np.random.Generator, names: list[tuple[str, ...]], usual: float = 0.6) -> list[str]:
@@ -462,7 +462,7 @@ class WordsTrainer:
         for now, kept in zip(self.parameters, self.average, strict=True):
             now.copy_(kept)
         weight = self.model.visual_projection.weight
-        weight.add_(torch.outer(self.constant - weight @ self.mean, self.one))
+        weight.add_(torch.outer(self.constant - weight @ self.features.mean, self.features.one))
 
     def run(self, *, save_every: int = 200, log_every: int = 50) -> None:
         """Train to the last step, saving on the way; the log is a CSV."""

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from fine_tune.synthetic import backgrounds
+from fine_tune.synthetic.anatomy import Look, Pose
 from fine_tune.synthetic.backgrounds import point
 from fine_tune.synthetic.camera import Shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, paste
@@ -51,7 +52,7 @@ _PETALS = (
     (215, 50, 45),
 )
 #: Share of the crop's side that the insect takes, from and to.
-SHARES = (0.38, 1.0)
+SHARES = (0.45, 1.15)
 #: How often an insect has another colour than its group is drawn in, so that its form has to tell.
 RECOLOURED = 0.25
 
@@ -200,7 +201,7 @@ def _grains(
         cv2.circle(image, place, max(1, int(radius * rng.uniform(0.03, 0.14))), tone, -1, cv2.LINE_AA)
 
 
-def _ground(rng: np.random.Generator, size: int, patches: np.ndarray | None) -> tuple[np.ndarray, str]:
+def garden_ground(rng: np.random.Generator, size: int, patches: np.ndarray | None = None) -> tuple[np.ndarray, str]:
     """A ground (size, size, 3) float32 and its kind."""
     names = [name for name in GROUNDS if name != "photo" or (patches is not None and len(patches))]
     shares = np.array([GROUNDS[name] for name in names])
@@ -252,6 +253,43 @@ def _focus(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
     return np.asarray(image * (1 - share) + soft * share, np.float32)
 
 
+def living_insect(
+    rng: np.random.Generator, group: str, long_side: float, light: float
+) -> tuple[np.ndarray, Look, Pose, float, tuple[str, ...]]:
+    """Draw an insect at rest on nothing, some in another colour, rounded by light, seen from any side.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of all variation.
+    group : str
+        A name of `GROUP_NAMES`.
+    long_side : float
+        About the length in pixels of the longer side of its bounding box.
+    light : float
+        Direction of the light, radians.
+
+    Returns
+    -------
+    tuple
+        As `draw_insect` gives, and the colours that are seen.
+    """
+    layer, look, pose, tone = draw_insect(rng, group, long_side * 1.1, False, light, in_gardens=True)
+    recoloured = rng.random() < RECOLOURED
+    if recoloured:
+        recolour(rng, layer)
+    shown = seen_colours(layer)
+    if recoloured:
+        look = replace(look, colours=list(shown))
+    if rng.random() < 0.85:
+        relight(rng, layer)
+    if rng.random() < 0.7:
+        layer = tilt(rng, layer)
+        grow = min(1.6, long_side / max(layer.shape[:2]))
+        layer = cv2.resize(layer, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
+    return layer, look, pose, tone, shown
+
+
 def render_close_up(
     rng: np.random.Generator, group: str, size: int = 208, patches: np.ndarray | None = None
 ) -> RenderedCrop:
@@ -275,7 +313,7 @@ def render_close_up(
     """
     check_group(group)
     work = round(size * 1.4)
-    image, kind = _ground(rng, work, patches)
+    image, kind = garden_ground(rng, work, patches)
     called = _CALLED.get(kind, kind)
     share = float(np.exp(rng.uniform(*np.log(SHARES))))
     shot = Shot(float(size * share * rng.choice((1.0, 0.7, 0.45), p=(0.5, 0.3, 0.2))), float(rng.uniform(0.3, 1.0)))
@@ -284,19 +322,7 @@ def render_close_up(
         pixels = photograph(rng, image, shot, 1 / share, size)
         return RenderedCrop(pixels, NONE, Attributes(background=called, clutter=clutter), shot)
     light = float(rng.uniform(0, 2 * np.pi))
-    layer, look, pose, tone = draw_insect(rng, group, work * share * 1.1, False, light)
-    recoloured = rng.random() < RECOLOURED
-    if recoloured:
-        recolour(rng, layer)
-    shown = seen_colours(layer)
-    if recoloured:
-        look = replace(look, colours=list(shown))
-    if rng.random() < 0.85:
-        relight(rng, layer)
-    if rng.random() < 0.7:
-        layer = tilt(rng, layer)
-        grow = min(1.6, work * share / max(layer.shape[:2]))
-        layer = cv2.resize(layer, None, fx=grow, fy=grow, interpolation=cv2.INTER_LINEAR)
+    layer, look, pose, tone, shown = living_insect(rng, group, work * share, light)
     h, w = layer.shape[:2]
     room = work * (1 - share) / 2
     x, y = (int((work - n) / 2 + rng.normal(0, 0.3) * room + rng.normal(0, 0.02) * work) for n in (w, h))

@@ -14,10 +14,14 @@ from fine_tune.synthetic.camera import Shot, choose_shot, photograph
 from fine_tune.synthetic.clutter import draw_clutter, dress, paste
 from fine_tune.synthetic.groups import GROUP_NAMES, NONE
 from fine_tune.synthetic.insects import DRAWERS
+from fine_tune.synthetic.insects.gardens import GARDEN_DRAWERS
 from fine_tune.synthetic.sketch import Sketch
 
 # Wax and scales shed glue: these stay pale on a card where a bare body turns dark.
 _DARKEST = {"whitefly": 0.75, "mealybug": 0.7, "moth": 0.55, "butterfly": 0.6, "lacewing": 0.5}
+
+#: How often a living insect of a group with kinds of gardens is one of these.
+GARDEN_SHARE = 0.65
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,15 @@ def choose_pose(rng: np.random.Generator) -> Pose:
         crumpled=bool(rng.random() < 0.36),
         missing_leg=float(rng.choice([0, 0.12, 0.4], p=[0.55, 0.3, 0.15])),
         curl=float(rng.choice([0.0, 0.4, 1.0], p=[0.55, 0.25, 0.2])),
+    )
+
+
+def resting_pose(rng: np.random.Generator) -> Pose:
+    """Draw how a living insect sits: whole, and mostly with its wings folded."""
+    return Pose(
+        side=bool(rng.random() < 0.35),
+        wings=("folded", "half", "open")[int(rng.choice(3, p=[0.62, 0.24, 0.14]))],
+        missing_leg=float(rng.choice([0, 0.15], p=[0.85, 0.15])),
     )
 
 
@@ -111,6 +124,7 @@ def draw_insect(
     light: float,
     body_length: float | None = None,
     colour: str | None = None,
+    in_gardens: bool = False,
 ) -> tuple[np.ndarray, Look, Pose, float]:
     """Draw one insect of a group on nothing.
 
@@ -130,6 +144,8 @@ def draw_insect(
         Length in pixels of the body, instead of `long_side`.
     colour : str, optional
         First body colour wanted; drawings are repeated some times until one has it.
+    in_gardens : bool
+        Whether it is alive and at rest, of all kinds that people photograph; otherwise it lies as on a trap.
 
     Returns
     -------
@@ -140,8 +156,11 @@ def draw_insect(
     tone = float(rng.uniform(_DARKEST.get(group, 0.28), 0.85) if darkened else rng.uniform(0.85, 1.12))
     for _ in range(1 if colour is None else 30):
         sketch = Sketch(tone=tone)
-        pose = choose_pose(rng)
-        look = DRAWERS[group](sketch, rng, pose)
+        pose = resting_pose(rng) if in_gardens else choose_pose(rng)
+        drawer = DRAWERS[group]
+        if in_gardens and rng.random() < GARDEN_SHARE:
+            drawer = GARDEN_DRAWERS.get(group, drawer)
+        look = drawer(sketch, rng, pose)
         if look.colours[0] == colour:
             break
     turn = rng.uniform(0, 2 * np.pi)

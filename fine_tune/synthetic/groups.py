@@ -73,7 +73,7 @@ _TABLE = (
         _s("tomato leafminer fly", "Liriomyza bryoniae"), _s("vegetable leafminer", "Liriomyza sativae"),
         _s("South American leafminer", "Liriomyza huidobrensis"))),
     Group("fruit fly", ("fruit fly", "vinegar fly", "pomace fly", "drosophila"), (2.0, 3.5), (
-        _s("common fruit fly", "Drosophila melanogaster"),
+        _s("common fruit fly", "Drosophila melanogaster", feature="red eyes"),
         _s("spotted-wing drosophila", "Drosophila suzukii", feature="dark spot on each wing"),
         _s("Mediterranean fruit fly", "Ceratitis capitata"),
         _s("oriental fruit fly", "Bactrocera dorsalis"),

@@ -9,6 +9,9 @@ from fine_tune.pool import described, render_pool
 from fine_tune.synthetic import GROUP_NAMES, NONE
 from fine_tune.synthetic.captions import NOTHING, captions, nothing_kind
 from fine_tune.synthetic.close_ups import recolour, relight, render_close_up, tilt
+from fine_tune.synthetic.crops import draw_insect
+from fine_tune.synthetic.insects import DRAWERS
+from fine_tune.synthetic.insects.gardens import GARDEN_DRAWERS
 
 
 def disc(colour: tuple[float, float, float], side: int = 80) -> np.ndarray:
@@ -34,6 +37,23 @@ def test_every_group_can_be_drawn_and_told_of() -> None:
     for number, group in enumerate((*GROUP_NAMES, NONE)):
         crop = render_close_up(np.random.default_rng(number), group, 48)
         assert captions(np.random.default_rng(0), group, crop.attributes)
+
+
+@pytest.mark.parametrize("group", GARDEN_DRAWERS)
+def test_kinds_of_gardens_are_of_a_known_group_and_only_in_close_ups(group: str) -> None:
+    assert group in DRAWERS
+
+    def looks(*, in_gardens: bool) -> set[tuple[str, ...]]:
+        drawn = [draw_insect(np.random.default_rng(s), group, 40, False, 0.0, in_gardens=in_gardens) for s in range(30)]
+        return {(look.colours[0], look.pattern, *look.shapes, *look.features) for _, look, _, _ in drawn}
+
+    assert looks(in_gardens=True) - looks(in_gardens=False)
+
+
+def test_a_living_insect_lies_neither_crumpled_nor_curled_up() -> None:
+    poses = [draw_insect(np.random.default_rng(s), "bee", 40, False, 0.0, in_gardens=True)[2] for s in range(60)]
+    assert not any(pose.crumpled or pose.curl for pose in poses)
+    assert sum(pose.wings == "folded" for pose in poses) > 25
 
 
 def test_an_unknown_group_is_refused() -> None:

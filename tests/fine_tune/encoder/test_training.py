@@ -22,7 +22,7 @@ from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended, first_stages
-from fine_tune.encoder.words import WordsRecipe, prototypes
+from fine_tune.encoder.words import WordsRecipe, common_part, prototypes
 from fine_tune.pool import CropPool
 
 TOWER = TowerRecipe(
@@ -78,7 +78,7 @@ def make_trainer(
     def make(out: str, recipe: TowerRecipe = TOWER) -> TowerTrainer:
         write_photo_pool(tmp_path / "photos", photos, networks.Teacher(start, [], 64), knows, count=20, size=40, seed=0)
         pool = read_photo_pool(tmp_path / "photos", 20)
-        material = gather(recipe, start, photos, pool, drawn, close_ups, traps, tmp_path / "maps", traps=8)
+        material = gather(recipe, start, photos, pool, drawn, close_ups, traps, knows, tmp_path / "maps", traps=8)
         torch.manual_seed(0)
         heads = Heads(start.get_classifier(), knows.model.get_classifier(), len(groups()))
         heads.fit_to_teacher(pool.start_features, pool.teacher_features)
@@ -101,6 +101,23 @@ def test_a_whole_run_gives_a_folder_that_every_command_can_use(named: Path, teac
     assert "hidden.jpg" not in record
     known = (folder / "known_words.txt").read_text(encoding="utf-8").split()
     assert {"bombus", "terrestris", "aphid", "goldfish", "lepidoptera"} - set(known) <= {"lepidoptera"}
+
+
+def test_the_networks_are_asked_of_close_ups_once_and_their_answers_are_learnt(
+    make_trainer: Any, teacher: Path, close_ups: CropPool, tmp_path: Path
+) -> None:
+    trainer = make_trainer("one")
+    knows, drawings = networks.load_teacher(teacher), trainer.material.close_up_answers
+    features, logits = knows(networks.to_pixels(close_ups.images))
+    np.testing.assert_allclose(drawings.teacher_features, features.numpy(), atol=0.02, rtol=0.01)
+    np.testing.assert_allclose(drawings.teacher_logits, logits.numpy(), atol=0.02, rtol=0.01)
+    assert drawings.start_logits.shape[0] == len(close_ups)
+    kept = (tmp_path / "maps" / "answers.npz").stat().st_mtime_ns
+    again = make_trainer("two")
+    assert (tmp_path / "maps" / "answers.npz").stat().st_mtime_ns == kept
+    far = replace(drawings, teacher_features=drawings.teacher_features + np.float16(5))
+    again.material = replace(again.material, close_up_answers=far)
+    assert again.train_step()["features"] > trainer.train_step()["features"] + 1
 
 
 def test_only_photos_of_the_split_for_training_are_read(named: Path) -> None:
@@ -213,7 +230,7 @@ def test_the_projection_takes_off_what_all_photos_share() -> None:
     rng = np.random.default_rng(0)
     photos = rng.gamma(2.0, size=(4000, 24)) * np.linspace(0.2, 3, 24)
     others = photos[:500] + rng.uniform(0, 4, 24)
-    seen = photos @ centred_projection(photos, others, 16).T
+    seen = photos @ centred_projection(photos, others, 16, *common_part(photos)).T
     assert seen.shape == (4000, 16)
     assert np.abs(seen.mean(axis=0)).max() < 0.05 * seen.std()
 
