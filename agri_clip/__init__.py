@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from agri_clip.detections import Detections
     from agri_clip.detector import Detector
     from agri_clip.errors import AgriClipError
-    from agri_clip.identifying import Identification, Identifier, identify
-    from agri_clip.photo import Photo, read_photo
+    from agri_clip.identify.identifier import Identification, Identifier, identify
+    from agri_clip.photos.photo import Photo, read_photo
     from agri_clip.prompts import PromptSet
 
 __all__ = [
@@ -32,12 +32,12 @@ _HOMES = {
     "AgriClipError": "agri_clip.errors",
     "Detections": "agri_clip.detections",
     "Detector": "agri_clip.detector",
-    "Identification": "agri_clip.identifying",
-    "Identifier": "agri_clip.identifying",
-    "Photo": "agri_clip.photo",
+    "Identification": "agri_clip.identify.identifier",
+    "Identifier": "agri_clip.identify.identifier",
+    "Photo": "agri_clip.photos.photo",
     "PromptSet": "agri_clip.prompts",
-    "identify": "agri_clip.identifying",
-    "read_photo": "agri_clip.photo",
+    "identify": "agri_clip.identify.identifier",
+    "read_photo": "agri_clip.photos.photo",
 }
 
 

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from agri_clip import defaults
 from agri_clip.detections import Detections, PhotoRecord
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import PhotoError
-from agri_clip.labelling import Labeller
-from agri_clip.photo import Photo, read_photo
+from agri_clip.models import defaults
+from agri_clip.photos.photo import Photo, read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import Proposer, get_proposer
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import Card, find_card
+from agri_clip.scoring.labeller import Labeller
 from agri_clip.settings import Settings
 
 #: Crops that are encoded together; photos with few regions share a batch.
@@ -59,7 +59,7 @@ class Detector:
     ----------
     proposer, encoder : str or instance
         Picked by name; see `agri-clip models`. The user's settings file is not read: a script gives the same on every
-        machine. `agri_clip.model_choice.choose_models` reads it.
+        machine. `agri_clip.model_choice.selection.choose_models` reads it.
     device : str or None
         ``"cuda"``, ``"mps"``, ``"cpu"``; None chooses.
     settings : Settings or None
@@ -117,7 +117,7 @@ class Detector:
         photos : iterable of str, Path or Photo
         prompts : PromptSet or str
         **reading
-            Passed to `agri_clip.photo.read_photo`.
+            Passed to `agri_clip.photos.photo.read_photo`.
         """
         waiting: list[tuple[Photo | None, Proposal | PhotoRecord]] = []
         pending = held = 0

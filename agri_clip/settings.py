@@ -23,10 +23,10 @@ class Settings:
         surer.
     threshold : float or None
         Least score of a found label where the prompt set gives none of its own; None takes the measured default of
-        `agri_clip.scoring`.
+        `agri_clip.scoring.score`.
     precision : float or None
         Instead of a threshold: how often a counted region shall be an insect, as fitted on labelled photos for the
-        two models; see `agri_clip.thresholds`.
+        two models; see `agri_clip.scoring.thresholds`.
     merge_iou : float
         Of regions that overlap by more, only the best is kept.
     merge_ios : float

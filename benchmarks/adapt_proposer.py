@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 import typer
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.yolo import YoloProposer
 from benchmarks.adapt import as_old_camera
 from benchmarks.labelled import LabelledSet, real_set, rendered_grounds, rendered_set, some_photos

@@ -25,18 +25,18 @@ import numpy as np
 import typer
 from PIL import Image
 
-from agri_clip import defaults
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.questions import ask as ask_season
 from agri_clip.archive.questions import labeller_of, search
 from agri_clip.archive.schema import SourceFile
 from agri_clip.archive.season import Finished
-from agri_clip.batch import fill_archive
+from agri_clip.batch.run import fill_archive
 from agri_clip.detections import PhotoRecord
 from agri_clip.detector import Detector
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.crops import make_thumbnail
-from agri_clip.photo import find_photos, read_photo
+from agri_clip.models import defaults
+from agri_clip.photos.photo import find_photos, read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
 

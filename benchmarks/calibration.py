@@ -18,13 +18,13 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from agri_clip.console import make_table
 from agri_clip.detector import Detector
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.adapted import load_adapted
-from agri_clip.evaluation_runs import measure_detections
-from agri_clip.exports import coco
-from agri_clip.photo import Photo
+from agri_clip.evaluation.runs import measure_detections
+from agri_clip.formats import coco
+from agri_clip.io.console import make_table
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import Proposer, Regions, get_proposer
 from benchmarks.few_shot import Remembering, interval

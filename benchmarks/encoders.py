@@ -16,7 +16,7 @@ from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.prompts import PromptSet
-from agri_clip.scoring import embed_prompts, score
+from agri_clip.scoring.score import embed_prompts, score
 from benchmarks.intervals import auroc, mean_over, with_interval
 from fine_tune.bank import group_prompts
 from fine_tune.crops import read_annotated, sample_backgrounds

@@ -22,15 +22,15 @@ import typer
 from rich.console import Console
 from scipy import stats
 
-from agri_clip.console import make_table
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.adapted import load_adapted
-from agri_clip.label_vectors import embed_prompts
+from agri_clip.io.console import make_table
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target
 from agri_clip.prompts.matching import resolve
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
-from agri_clip.scoring import score
+from agri_clip.scoring.label_vectors import embed_prompts
+from agri_clip.scoring.score import score
 from benchmarks.unseen_insects import UNSEEN, drawn_too
 from fine_tune.adapt.adapting import Adapted, adapt, prompts_for
 from fine_tune.adapt.samples import LabelledCrops

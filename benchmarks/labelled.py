@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from agri_clip.evaluation_runs import photo_paths
-from agri_clip.exports import coco
-from agri_clip.exports.coco import Annotations
-from agri_clip.matching import Boxes, match_photos, neutral_boxes
-from agri_clip.photo import Photo, read_photo
+from agri_clip.evaluation.matching import Boxes, match_photos, neutral_boxes
+from agri_clip.evaluation.runs import photo_paths
+from agri_clip.formats import coco
+from agri_clip.formats.coco import Annotations
+from agri_clip.photos.photo import Photo, read_photo
 from benchmarks.intervals import Matches
 from fine_tune.detector_photos import render_photo
 from fine_tune.synthetic import RenderedPhoto, render_trap, split_rng

@@ -17,9 +17,9 @@ from typing import Annotated
 
 import typer
 
-from agri_clip import defaults
 from agri_clip.detector import Detector
-from agri_clip.photo import find_photos, read_photo
+from agri_clip.models import defaults
+from agri_clip.photos.photo import find_photos, read_photo
 from agri_clip.prompts import PromptSet
 
 SAMPLES = Path(__file__).resolve().parent.parent / "data" / "samples"

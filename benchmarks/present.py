@@ -11,7 +11,7 @@ from typing import Protocol
 
 import typer
 
-from agri_clip.devices import choose_device
+from agri_clip.models.devices import choose_device
 
 #: Libraries that a figure may depend on.
 LIBRARIES = ("agri-clip", "numpy", "opencv-python", "torch", "transformers", "ultralytics")

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from agri_clip.detector import propose_on_card
-from agri_clip.matching import Boxes
-from agri_clip.photo import Photo
+from agri_clip.evaluation.matching import Boxes
+from agri_clip.photos.photo import Photo
 from agri_clip.regions import Proposer, get_proposer
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import find_card

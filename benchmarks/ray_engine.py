@@ -18,11 +18,11 @@ import typer
 
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.store import read
-from agri_clip.batch import Plan, Progress, fill_archive
+from agri_clip.batch.engines import Engine, LocalEngine
+from agri_clip.batch.engines.ray_engine import RayEngine
+from agri_clip.batch.run import Plan, Progress, fill_archive
 from agri_clip.detector import Detector
-from agri_clip.engines import Engine, LocalEngine
-from agri_clip.engines.ray_engine import RayEngine
-from agri_clip.photo import find_photos
+from agri_clip.photos.photo import find_photos
 from benchmarks.archive import write_photos
 
 

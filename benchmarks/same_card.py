@@ -20,7 +20,7 @@ import typer
 
 from agri_clip.counts.same_card import CardView, new_regions, view_card
 from agri_clip.detector import Detector
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from benchmarks.labelled import LabelledSet, real_set
 from fine_tune.synthetic.scenes import BRANDS, CARDS
 from fine_tune.synthetic.visits import photograph_again, render_visits

@@ -18,15 +18,23 @@ import numpy as np
 import typer
 from rich.console import Console
 
-from agri_clip import defaults
-from agri_clip.console import make_table
 from agri_clip.detector import Detector
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.crops import extract_crops
-from agri_clip.matching import Boxes
+from agri_clip.evaluation.matching import Boxes
+from agri_clip.io.console import make_table
+from agri_clip.models import defaults
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.merging import nms
-from agri_clip.scoring import OBJECTNESS_WEIGHT, PRIOR, USUAL_OBJECTNESS, combine, embed_prompts, photo_priors, score
+from agri_clip.scoring.score import (
+    OBJECTNESS_WEIGHT,
+    PRIOR,
+    USUAL_OBJECTNESS,
+    combine,
+    embed_prompts,
+    photo_priors,
+    score,
+)
 from benchmarks.intervals import ap50
 from benchmarks.labelled import TRAP_KINDS, LabelledSet, match, real_set, rendered_set
 from benchmarks.whole_way import PROMPT, Outcome, choose_threshold, counting_error

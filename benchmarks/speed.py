@@ -13,9 +13,9 @@ import numpy as np
 from agri_clip.detections import FOUND, Detections
 from agri_clip.detector import Detector
 from agri_clip.encoders import Encoder
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
-from agri_clip.scoring import embed_prompts
+from agri_clip.scoring.score import embed_prompts
 from fine_tune.synthetic import render_trap, split_rng
 
 #: Width and height of the photo in pixels, its scale, and how many typical catches lie on the card: about 150 insects.

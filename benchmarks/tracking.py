@@ -21,8 +21,8 @@ import typer
 
 from agri_clip.detections import FOUND, Detections, PhotoRecord
 from agri_clip.detector import Detector
-from agri_clip.photo import Photo, read_photo
-from agri_clip.tracking import LEAST_OVERLAP, LOST_FRAMES, MIN_FRAMES, REACH, Tracker
+from agri_clip.photos.photo import Photo, read_photo
+from agri_clip.tracking.tracks import LEAST_OVERLAP, LOST_FRAMES, MIN_FRAMES, REACH, Tracker
 
 app = typer.Typer(help="Measure tracking.", no_args_is_help=True)
 

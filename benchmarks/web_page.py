@@ -18,10 +18,11 @@ from typing import Annotated
 import cv2
 import typer
 
-from agri_clip.console import make_table, output
 from agri_clip.detector import Detector
-from agri_clip.exports import write_picture, write_tables
+from agri_clip.formats import write_tables
+from agri_clip.io.console import make_table, output
 from agri_clip.prompts import PromptSet
+from agri_clip.report.drawing import write_picture
 from agri_clip.ui.launch import serve
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.samples import sample_photos

@@ -11,8 +11,8 @@ import numpy as np
 from agri_clip.detections import BACKGROUND, FOUND, Detections
 from agri_clip.detector import Detector
 from agri_clip.encoders import Encoder
-from agri_clip.matching import Boxes
-from agri_clip.photo import Photo
+from agri_clip.evaluation.matching import Boxes
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import Proposer
 from agri_clip.regions.base import Regions
@@ -72,7 +72,7 @@ class Outcome:
         return np.bincount(self.boxes.photo_index[self.boxes.counted], minlength=len(self.photos))
 
     def counts_at(self, threshold: float) -> np.ndarray:
-        """Insects counted in each photo at a threshold, as `agri_clip.evaluation` counts them."""
+        """Insects counted in each photo at a threshold, as `agri_clip.evaluation.metrics` counts them."""
         counted = self.insect & (self.boxes.scores >= threshold)
         return np.bincount(self.boxes.photo_index[counted], minlength=len(self.photos))
 

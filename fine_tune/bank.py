@@ -110,7 +110,7 @@ def choice_loss(logits: Tensor, fit: Tensor) -> Tensor:
 
 
 def insect_loss(logits: Tensor, fit: Tensor) -> Tensor:
-    """Cross-entropy of "insect or not", judged as `agri_clip.scoring` does: evidence of names against that of nothing.
+    """Cross-entropy of "insect or not", judged as scoring does: evidence of names against that of nothing.
 
     Asked twice: with the groups' names, and with the words for any insect.
     """

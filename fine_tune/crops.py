@@ -13,7 +13,7 @@ import numpy as np
 from agri_clip.detector import propose_on_card
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.errors import DataError
-from agri_clip.photo import read_photo
+from agri_clip.photos.photo import read_photo
 from agri_clip.regions import get_proposer
 from agri_clip.regions.card import find_card
 from agri_clip.regions.merging import iou_matrix

@@ -15,7 +15,7 @@ import yaml
 from scipy.optimize import minimize
 from scipy.special import log_expit, logit
 
-from agri_clip.matching import match_boxes
+from agri_clip.evaluation.matching import match_boxes
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import ARCHITECTURE, SETTINGS_KEY
 from fine_tune.detector_named import read_named

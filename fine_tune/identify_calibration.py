@@ -22,17 +22,17 @@ import typer
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
-from agri_clip import defaults
 from agri_clip.encoders import extract_crops
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import AgriClipError, DataError, PhotoError
-from agri_clip.identifying import Identifier, UncalibratedWarning, main_region
-from agri_clip.likeness import DEFAULT_THRESHOLDS, TABLE, Likeness, likeness_for, write_row
-from agri_clip.photo import find_photos, read_photo
+from agri_clip.identify.identifier import Identifier, UncalibratedWarning, main_region
+from agri_clip.models import defaults
+from agri_clip.photos.photo import find_photos, read_photo
 from agri_clip.regions.base import Regions
-from agri_clip.rollup import UNKNOWN, Evidence, roll_up, sum_upward, weigh_evidence
-from agri_clip.taxonomy import LEVELS, Level, Taxonomy, leaf_weights, read_table
+from agri_clip.scoring.likeness import DEFAULT_THRESHOLDS, TABLE, Likeness, likeness_for, write_row
+from agri_clip.scoring.rollup import UNKNOWN, Evidence, roll_up, sum_upward, weigh_evidence
+from agri_clip.scoring.taxonomy import LEVELS, Level, Taxonomy, leaf_weights, read_table
 from fine_tune.adapt.calibration import reliability
 from fine_tune.crops import read_annotated, sample_backgrounds
 

@@ -23,7 +23,7 @@ import typer
 
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import INPUT_SIZES
-from agri_clip.hub import fingerprint
+from agri_clip.models.hub import fingerprint
 from fine_tune.bank import SECTIONS
 from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
 from fine_tune.dual_encoder import open_dual_encoder, save_dual_encoder, train_tokenizer, words_in

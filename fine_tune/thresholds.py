@@ -19,8 +19,8 @@ from scipy.optimize import isotonic_regression
 
 from agri_clip.detections import Detections
 from agri_clip.detector import Detector
-from agri_clip.matching import MATCH_IOU, match_boxes
-from agri_clip.thresholds import LEVELS, TABLE, FittedThresholds, pair_of, write_row
+from agri_clip.evaluation.matching import MATCH_IOU, match_boxes
+from agri_clip.scoring.thresholds import LEVELS, TABLE, FittedThresholds, pair_of, write_row
 from fine_tune.crops import read_annotated
 from fine_tune.detector_named import read_named
 from fine_tune.detector_photos import render_photo

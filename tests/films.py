@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from agri_clip.detections import FOUND, Detections, PhotoRecord
-from agri_clip.photo import Photo, read_photo
+from agri_clip.photos.photo import Photo, read_photo
 from tests.conftest import ROOT
 
 WIDTH, HEIGHT, RATE = 320, 240, 10

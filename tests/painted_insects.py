@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from agri_clip.leaf_vectors import TEMPLATES
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Regions
+from agri_clip.scoring.leaf_vectors import TEMPLATES
 
 RED, GREEN, BLUE, WHITE, BLACK = (200, 0, 0), (0, 200, 0), (0, 0, 200), (250, 250, 250), (0, 0, 0)
 

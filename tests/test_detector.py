@@ -13,8 +13,8 @@ from agri_clip.detections import FOUND
 from agri_clip.detector import MOST_BESIDE, propose_on_card
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import AgriClipError
-from agri_clip.exports import coco
-from agri_clip.photo import Photo, read_photo
+from agri_clip.formats import coco
+from agri_clip.photos.photo import Photo, read_photo
 from agri_clip.prompts.words import UnknownWordWarning
 from agri_clip.regions.base import Regions
 from agri_clip.regions.card import find_card

@@ -14,26 +14,26 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from agri_clip.ahead import map_ahead
 from agri_clip.archive.schema import record_of, regions_of, vectors_of
 from agri_clip.archive.season import Season
 from agri_clip.archive.store import one_condition, read, run_query
-from agri_clip.cores import one_core_for_products, threads_side_by_side
 from agri_clip.detections import Detections
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import DataError, PromptError
-from agri_clip.label_vectors import embed_prompts
-from agri_clip.labelling import Labeller
-from agri_clip.photo import Photo
+from agri_clip.io.prefetch import map_ahead
+from agri_clip.io.threads import one_core_for_products, threads_side_by_side
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target
 from agri_clip.prompts.catalogue import load_catalogue
 from agri_clip.prompts.matching import words_of
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.regions.merging import Metric
+from agri_clip.scoring.label_vectors import embed_prompts
+from agri_clip.scoring.labeller import Labeller
 
 #: Columns of a region that a prompt set is asked with.
 ASKED = (

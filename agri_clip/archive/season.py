@@ -35,12 +35,12 @@ from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.errors import DataError
-from agri_clip.labelling import program_version
-from agri_clip.photo import Photo, natural_order, read_photo
+from agri_clip.photos.photo import Photo, natural_order, read_photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
+from agri_clip.scoring.labeller import program_version
+from agri_clip.scoring.thresholds import ProposedBy
 from agri_clip.settings import Settings
-from agri_clip.thresholds import ProposedBy
 
 #: Settings that change which regions there are and what their vectors look like; the others belong to a question.
 LASTING = ("context", "views", "card", "card_size_mm", "mm_per_pixel")
@@ -151,7 +151,7 @@ class Season:
         proposer : ProposedBy
         settings : Settings
         reading : mapping
-            Options of `agri_clip.photo.read_photo`.
+            Options of `agri_clip.photos.photo.read_photo`.
 
         Raises
         ------

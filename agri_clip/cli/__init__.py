@@ -33,7 +33,7 @@ def show_warning(
 ) -> None:
     """Print our own warnings as notes; what libraries warn of is for their developers."""
     if issubclass(category, AgriClipWarning):
-        from agri_clip.console import errors
+        from agri_clip.io.console import errors
 
         errors().print(f"note: {message}", markup=False, soft_wrap=True)
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=None if arguments is None else list(arguments))
     except AgriClipError as error:
-        from agri_clip.console import errors
+        from agri_clip.io.console import errors
 
         errors().print(f"error: {error}", markup=False, soft_wrap=True)
         sys.exit(WRONG_COMMAND)

@@ -65,8 +65,8 @@ def adapt(
     ] = False,
 ) -> None:
     """Teach an encoder a field's pests from labelled crops; words are kept where crops do not help."""
-    from agri_clip.console import make_table, output
     from agri_clip.encoders import get_encoder
+    from agri_clip.io.console import make_table, output
     from fine_tune.adapt.adapting import adapt as adapt_heads
     from fine_tune.adapt.report import COLUMNS, class_rows, summary_lines
     from fine_tune.adapt.samples import read_samples
@@ -114,10 +114,10 @@ def calibrate(
     device: Device = None,
 ) -> None:
     """Fit temperature and thresholds on labelled crops, so that scores can be read and counts have intervals."""
-    from agri_clip.console import make_table, output
     from agri_clip.encoders import get_encoder
     from agri_clip.encoders.adapted import is_adapted
     from agri_clip.errors import AgriClipError
+    from agri_clip.io.console import make_table, output
     from agri_clip.prompts.checks import capped
     from fine_tune.adapt.calibrating import CHART, calibrate_encoder
     from fine_tune.adapt.samples import read_samples
@@ -162,8 +162,8 @@ def prompts_tune(
     device: Device = None,
 ) -> None:
     """Rank phrasings on labelled crops, and write the prompt set that tells them best."""
-    from agri_clip.console import make_table, output
     from agri_clip.encoders import get_encoder
+    from agri_clip.io.console import make_table, output
     from fine_tune.adapt.prompt_tuning import tune_prompts
     from fine_tune.adapt.samples import read_samples
 
@@ -182,8 +182,8 @@ def prompts_tune(
 @contextmanager
 def _notes_of(samples: LabelledCrops) -> Iterator[None]:
     """Tell what was left out of the crops where what is done with them fails: it may be the reason."""
-    from agri_clip.console import output
     from agri_clip.errors import AgriClipError
+    from agri_clip.io.console import output
     from agri_clip.prompts.checks import capped
 
     try:
@@ -209,7 +209,7 @@ def _crops_and_texts(
     samples: LabelledCrops, prompts: PromptSet | None, shots: int | None, seed: int
 ) -> tuple[LabelledCrops, dict[str, tuple[str, ...]]]:
     """The crops to train on, after the check, and the sentences of their labels."""
-    from agri_clip.console import output
+    from agri_clip.io.console import output
     from fine_tune.adapt.adapting import prompts_for, usable_crops
 
     findings, used = usable_crops(samples, shots, seed)
@@ -222,7 +222,7 @@ def _adapt_towers(
     samples: LabelledCrops, texts: dict[str, tuple[str, ...]], encoder: str, out: Path, **how: Any
 ) -> None:
     """Adapt the encoder itself, by LoRA or in full; `how` is for `adapt_towers`."""
-    from agri_clip.console import output
+    from agri_clip.io.console import output
     from fine_tune.adapt.towers import adapt_towers
 
     result = adapt_towers(samples, texts, encoder, out, **how)

@@ -46,11 +46,11 @@ def open_season(archive: str, encoder: str | None, device: str | None) -> tuple[
     The encoder may also be one that filled no archive but has the vectors of one that did: an adapted one, or its base.
     Of several encoders in the archive, the user's default is taken where no option names one.
     """
-    from agri_clip import defaults
     from agri_clip.archive import Archive, Season
     from agri_clip.archive.questions import check_encoder
     from agri_clip.encoders import get_encoder
     from agri_clip.encoders.base import vectors_fingerprint_of
+    from agri_clip.models import defaults
 
     opened = Archive.open(archive)
     runs = opened.encoders()
@@ -124,7 +124,7 @@ def _parameters(function: Callable[..., Any], names: dict[str, Any]) -> dict[str
 
 def tell_nothing_fits(season: Season, what: str, condition: str) -> None:
     """Say that no photo or region fits what the user asked for, and which traps there are."""
-    from agri_clip.console import errors
+    from agri_clip.io.console import errors
 
     traps = season.traps()
     known = ", ".join(traps[:MOST_TRAPS]) + (f" and {len(traps) - MOST_TRAPS} more" if len(traps) > MOST_TRAPS else "")
@@ -155,6 +155,7 @@ def answer_of(
 
 def print_counts(answer: Answer) -> None:
     """Print how many of each label hang on each trap."""
-    from agri_clip.console import output, trap_table
+    from agri_clip.cli.tables import trap_table
+    from agri_clip.io.console import output
 
     output().print(trap_table(answer.detections))

@@ -37,8 +37,8 @@ from agri_clip.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from agri_clip.batch import Plan, Progress, Stop
-    from agri_clip.engines import Engine
+    from agri_clip.batch.engines import Engine
+    from agri_clip.batch.run import Plan, Progress, Stop
 
 archive_app = typer.Typer(help="Look an archive over.", no_args_is_help=True)
 app.add_typer(archive_app, name="archive")
@@ -90,9 +90,9 @@ def batch(
     ] = None,
 ) -> None:
     """Put a season's photos into an archive; the same command again, after a crash or with new photos, goes on."""
-    from agri_clip.batch import Stop, fill_archive
-    from agri_clip.console import errors, output
-    from agri_clip.photo import find_photos
+    from agri_clip.batch.run import Stop, fill_archive
+    from agri_clip.io.console import errors, output
+    from agri_clip.photos.photo import find_photos
 
     asked = bool(prompt or prompts)
     prompt_set = make_prompts(prompt, prompts, negative) if asked else None
@@ -150,7 +150,7 @@ def archive_info(archive: ArchivePlace) -> None:
     """Say what an archive holds and what made it."""
     from agri_clip.archive import Archive
     from agri_clip.archive.checks import describe
-    from agri_clip.console import make_table, output
+    from agri_clip.io.console import make_table, output
 
     output().print(make_table(["", ""], describe(Archive.open(archive))))
 
@@ -160,7 +160,7 @@ def archive_verify(archive: ArchivePlace) -> None:
     """Read all of an archive and name any damage; exit status 3 where there is some."""
     from agri_clip.archive import Archive
     from agri_clip.archive.checks import verify
-    from agri_clip.console import output
+    from agri_clip.io.console import output
 
     damages = verify(Archive.open(archive))
     for damage in damages:
@@ -176,7 +176,7 @@ def archive_compact(archive: ArchivePlace) -> None:
     from datetime import timedelta
 
     from agri_clip.archive import Archive, Season
-    from agri_clip.console import output
+    from agri_clip.io.console import output
 
     opened = Archive.open(archive)
     for run in opened.encoders():
@@ -192,9 +192,9 @@ def _models_of(archive: str, encoder: str | None, proposer: str | None) -> tuple
     A change of the user's default must not work a whole season out again.
     """
     from agri_clip.archive import Archive
-    from agri_clip.console import errors
     from agri_clip.errors import DataError
-    from agri_clip.model_choice import ModelChoice, choose_models
+    from agri_clip.io.console import errors
+    from agri_clip.model_choice.selection import ModelChoice, choose_models
 
     if encoder is not None and proposer is not None:
         return encoder, proposer
@@ -220,7 +220,7 @@ def _models_of(archive: str, encoder: str | None, proposer: str | None) -> tuple
 
 def _shown(plan: Plan, states: Iterator[Progress]) -> Iterator[Progress]:
     """Say what is in the archive already, and show how far the batch is."""
-    from agri_clip.console import batch_progress, output
+    from agri_clip.io.console import batch_progress, output
 
     if plan.done or plan.failed_before:
         output().print(f"{plan.done} photos are in the archive already, {plan.failed_before} failed before")
@@ -235,10 +235,10 @@ def _make_engine(name: EngineName, *, device: str | None, **given: Any) -> Engin
     if name is EngineName.local:
         if options:
             raise AgriClipError(f"{', '.join(f'--{key}' for key in options)} goes with --engine ray")
-        from agri_clip.engines import LocalEngine
+        from agri_clip.batch.engines import LocalEngine
 
         return LocalEngine()
-    from agri_clip.engines.ray_engine import RayEngine
+    from agri_clip.batch.engines.ray_engine import RayEngine
 
     return RayEngine(device=device, **options)
 
@@ -246,7 +246,7 @@ def _make_engine(name: EngineName, *, device: str | None, **given: Any) -> Engin
 @contextmanager
 def _stopping(stop: Stop) -> Iterator[None]:
     """Ctrl-C asks to stop after the photos in hand; a second one ends the program at once."""
-    from agri_clip.console import errors
+    from agri_clip.io.console import errors
 
     def ask_once(number: int, frame: Any) -> None:  # noqa: ARG001
         if stop:

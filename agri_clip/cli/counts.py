@@ -59,8 +59,8 @@ def count(
     crop: Crop = None,
 ) -> None:
     """Count a season by trap, time and pest; beside each count what it stands on, and where action is due."""
-    from agri_clip.console import make_table, output
     from agri_clip.counts import parse_keys, write_count_csv
+    from agri_clip.io.console import make_table, output
 
     keys = parse_keys(by)
     table = _counts(season, answer, keys, cards, new_only, thresholds, crop)
@@ -91,8 +91,8 @@ def report(
     crop: Crop = None,
 ) -> None:
     """Write a season's report, to send and to print: one file that opens without network."""
-    from agri_clip.console import output
-    from agri_clip.season_report import write_season_report
+    from agri_clip.io.console import output
+    from agri_clip.report.season_report import write_season_report
 
     table = _counts(season, answer, ("trap", "day"), cards, new_only, thresholds, crop)
     write_season_report(out, season, answer, table, title=title)
@@ -110,7 +110,7 @@ def _counts(
 ) -> pd.DataFrame:
     """Counts as the options ask for them."""
     from agri_clip.counts import ANY_CROP, read_card_periods, read_thresholds
-    from agri_clip.season_report import count_season
+    from agri_clip.report.season_report import count_season
 
     periods = () if cards is None else read_card_periods(cards)
     limits = None if thresholds is None else read_thresholds(thresholds)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from rich.table import Table
 
-    from agri_clip.identifying import Identification, Insect
+    from agri_clip.identify.identifier import Identification, Insect
 
 #: Names printed beside an answer: at least three, then those with this likeness.
 LEAST_NAMES, LISTED_FROM = 3, 0.02
@@ -56,11 +56,11 @@ def identify(
     max_megapixels: MaxMegapixels = None,
 ) -> None:
     """Say what an insect is, without a prompt, at the level that is sure."""
-    from agri_clip.console import errors, output, progress
-    from agri_clip.exports import annotated_paths, prepare_folder
-    from agri_clip.exports.identifications import write_picture
-    from agri_clip.identifying import Identifier, check_language
-    from agri_clip.photo import find_photos
+    from agri_clip.formats import annotated_paths, prepare_folder
+    from agri_clip.formats.identifications import write_picture
+    from agri_clip.identify.identifier import Identifier, check_language
+    from agri_clip.io.console import errors, output, progress
+    from agri_clip.photos.photo import find_photos
 
     check_language(lang)
     reading = reading_options(name_pattern, raw_orientation, max_megapixels)
@@ -97,7 +97,7 @@ def _write(
     answers: Sequence[Identification], language: str, out: Path | None, json: Path | None, csv: Path | None
 ) -> list[Path]:
     """Write the files that were asked for; their paths."""
-    from agri_clip.exports.identifications import write_csv, write_failures, write_json
+    from agri_clip.formats.identifications import write_csv, write_failures, write_json
 
     tables = [path for path in (csv, out and out / "identifications.csv") if path]
     documents = [path for path in (json, out and out / "identifications.json") if path]
@@ -113,7 +113,7 @@ def _write(
 
 def _main_table(answers: Sequence[Identification], language: str) -> Table:
     """One row a photo: the answer, how likely it is, and the best names."""
-    from agri_clip.console import without_common_folder
+    from agri_clip.io.console import without_common_folder
 
     names = without_common_folder([answer.record.name for answer in answers])
     rows = []
@@ -129,7 +129,7 @@ def _main_table(answers: Sequence[Identification], language: str) -> Table:
 
 def _regions_table(answers: Sequence[Identification], language: str) -> Table:
     """One row an answer of each photo, and how many insects have it; the most frequent first."""
-    from agri_clip.console import without_common_folder
+    from agri_clip.io.console import without_common_folder
 
     names = without_common_folder([answer.record.name for answer in answers])
     rows = []
@@ -156,7 +156,7 @@ def _notes(answer: Identification) -> str:
 
 def _table(columns: list[str], rows: list[list[str]]) -> Table:
     """A table, without its last column where no row has anything there."""
-    from agri_clip.console import make_table
+    from agri_clip.io.console import make_table
 
     if not any(row[-1] for row in rows):
         columns, rows = columns[:-1], [row[:-1] for row in rows]

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from agri_clip.encoders import EncoderInfo
-    from agri_clip.machine import Machine
-    from agri_clip.recommending import Recommendation
+    from agri_clip.model_choice.machine import Machine
+    from agri_clip.model_choice.recommendation import Recommendation
     from agri_clip.regions import ProposerInfo
 
 models_app = typer.Typer(help="Encoders and proposers: what is here, fetching more, and which are the default.")
@@ -25,9 +25,10 @@ def models(context: typer.Context) -> None:
     """List encoders and proposers: what is here, size, licence, and what each is good for."""
     if context.invoked_subcommand is not None:
         return
-    from agri_clip import defaults, encoders, regions
-    from agri_clip.console import errors, make_table, output
+    from agri_clip import encoders, regions
     from agri_clip.errors import DataError
+    from agri_clip.io.console import errors, make_table, output
+    from agri_clip.models import defaults
 
     try:
         user = defaults.read_user_models()
@@ -56,7 +57,7 @@ def models(context: typer.Context) -> None:
 def models_fetch(name: Annotated[str, typer.Argument(help="A name of `agri-clip models`, or of the hub.")]) -> None:
     """Download everything that a later run without network needs."""
     from agri_clip import encoders, regions
-    from agri_clip.console import output
+    from agri_clip.io.console import output
 
     place = regions.fetch_proposer(name) if regions.is_proposer(name) else encoders.fetch(name)
     message = f"{name} is in {place}" if place else f"{name} needs no files; it is ready"
@@ -69,8 +70,8 @@ def models_use(
     name: Annotated[str, typer.Argument(help="An encoder or a proposer; `builtin` goes back to the one that ships.")],
 ) -> None:
     """Make a model the default of every command and of the page."""
-    from agri_clip.console import output
-    from agri_clip.model_choice import use_model
+    from agri_clip.io.console import output
+    from agri_clip.model_choice.selection import use_model
 
     used = use_model(name)
     output().print(f"default {used.kind}: {used.name}", markup=False, soft_wrap=True)
@@ -90,9 +91,9 @@ def models_recommend(
     from importlib.util import find_spec
 
     from agri_clip.errors import AgriClipError
-    from agri_clip.machine import look_at_machine
-    from agri_clip.model_choice import ModelChoice, choose_models
-    from agri_clip.recommending import recommend_models
+    from agri_clip.model_choice.machine import look_at_machine
+    from agri_clip.model_choice.recommendation import recommend_models
+    from agri_clip.model_choice.selection import ModelChoice, choose_models
 
     try:
         choice = choose_models()
@@ -115,7 +116,7 @@ def _print_json(machine: Machine, found: list[Recommendation]) -> None:
 
 
 def _print_table(machine: Machine, found: list[Recommendation]) -> None:
-    from agri_clip.console import make_table, output
+    from agri_clip.io.console import make_table, output
 
     output().print(f"This machine: {machine}", markup=False, soft_wrap=True)
     columns = ["for", "kind", "name", "here", "default", "size", "licence"]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from agri_clip import defaults
+from agri_clip.models import defaults
 
 if TYPE_CHECKING:
     from agri_clip.detector import Detector
-    from agri_clip.model_choice import ModelChoice
+    from agri_clip.model_choice.selection import ModelChoice
     from agri_clip.prompts import PromptSet
 
 app = typer.Typer(
@@ -148,8 +148,8 @@ def chosen_models(encoder: str | None = None, proposer: str | None = None) -> Mo
     ModelError
         A model of the settings file is not on this machine.
     """
-    from agri_clip.console import errors
-    from agri_clip.model_choice import choose_models
+    from agri_clip.io.console import errors
+    from agri_clip.model_choice.selection import choose_models
 
     choice = choose_models(encoder, proposer)
     if choice.note is not None:

@@ -69,10 +69,12 @@ def detect(
     no_pictures: Annotated[bool, typer.Option("--no-pictures", help="Write no annotated pictures.")] = False,
 ) -> None:
     """Find what the prompts describe: pictures, tables and counts."""
-    from agri_clip.console import counts_table, errors, output, progress
+    from agri_clip.cli.tables import counts_table
     from agri_clip.detections import Detections
-    from agri_clip.exports import annotated_paths, prepare_folder, write_picture, write_tables
-    from agri_clip.photo import find_photos
+    from agri_clip.formats import annotated_paths, prepare_folder, write_tables
+    from agri_clip.io.console import errors, output, progress
+    from agri_clip.photos.photo import find_photos
+    from agri_clip.report.drawing import write_picture
 
     prompt_set = make_prompts(prompt, prompts, negative)
     reading = reading_options(name_pattern, raw_orientation, max_megapixels)
@@ -131,11 +133,11 @@ def prompts_test(
     ] = 0.9,
 ) -> None:
     """Show which prompt wins on which region, by what margin, and which prompts mean the same to the encoder."""
-    from agri_clip.console import make_table, output, progress
-    from agri_clip.photo import find_photos
-    from agri_clip.prompt_trials import alike_labels, region_winners
+    from agri_clip.io.console import make_table, output, progress
+    from agri_clip.photos.photo import find_photos
     from agri_clip.prompts import check_prompts
     from agri_clip.prompts.checks import capped, shared_counts
+    from agri_clip.scoring.trials import alike_labels, region_winners
 
     prompt_set = make_prompts(prompt, prompts, negative)
     told = shared_counts(prompt_set)
@@ -186,10 +188,10 @@ def evaluate(
     raw_orientation: RawOrientation = False,
 ) -> None:
     """Measure against labelled photos: AP, recall, precision, F1 and counting error."""
-    from agri_clip.console import make_table, output
-    from agri_clip.evaluation import summary_rows, write_report
-    from agri_clip.evaluation_runs import measure_detections, measure_proposals
-    from agri_clip.exports import coco as coco_format
+    from agri_clip.evaluation.metrics import summary_rows, write_report
+    from agri_clip.evaluation.runs import measure_detections, measure_proposals
+    from agri_clip.formats import coco as coco_format
+    from agri_clip.io.console import make_table, output
     from agri_clip.prompts.checks import capped
 
     truth = coco_format.read(coco)

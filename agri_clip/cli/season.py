@@ -36,8 +36,8 @@ def ask(
     ] = False,
 ) -> None:
     """Ask a whole season for a pest, in seconds: counts by trap, and tables."""
-    from agri_clip.console import output
-    from agri_clip.exports import write_tables
+    from agri_clip.formats import write_tables
+    from agri_clip.io.console import output
 
     print_counts(answer)
     if out is not None:
@@ -63,11 +63,11 @@ def search(
 ) -> None:
     """Find regions by a sentence or by an example picture, best first, as a contact sheet."""
     from agri_clip.archive import questions
-    from agri_clip.console import make_table, output
     from agri_clip.errors import AgriClipError
-    from agri_clip.exports.contact_sheet import write_sheet
-    from agri_clip.exports.csv_table import write_table
-    from agri_clip.photo import read_photo
+    from agri_clip.formats.csv_table import write_table
+    from agri_clip.io.console import make_table, output
+    from agri_clip.photos.photo import read_photo
+    from agri_clip.report.contact_sheet import write_sheet
 
     if (text is None) == (image is None):
         raise AgriClipError("give one of the two: --text 'a moth with striped wings', or --image crop.jpg")
@@ -112,8 +112,8 @@ def label_command(
     """Say which names of the pest catalogue fit the regions of photos."""
     from agri_clip.archive.questions import label_regions, labeller_of
     from agri_clip.archive.store import one_condition
-    from agri_clip.console import make_table, output
-    from agri_clip.exports.csv_table import write_table
+    from agri_clip.formats.csv_table import write_table
+    from agri_clip.io.console import make_table, output
 
     season, made = open_season(archive, encoder, device)
     condition = one_condition(where)
@@ -158,8 +158,8 @@ def export(
     all_regions: Annotated[bool, typer.Option("--all-regions", help="Write other insects and background too.")] = False,
 ) -> None:
     """Write what a season's photos show in formats that other programs read."""
-    from agri_clip.console import output
-    from agri_clip.exports import write_tables
+    from agri_clip.formats import write_tables
+    from agri_clip.io.console import output
 
     written = write_tables(answer.detections, out, [f.value for f in formats], all_regions=all_regions)
     output().print(f"written: {', '.join(map(str, written))}", markup=False, soft_wrap=True)

@@ -33,7 +33,7 @@ from agri_clip.cli.options import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agri_clip.photo import Photo
+    from agri_clip.photos.photo import Photo
 
 
 @app.command()
@@ -70,11 +70,12 @@ def track(
     ] = False,
 ) -> None:
     """Follow insects through a video or a camera's photos: one that walks is one row."""
-    from agri_clip.console import errors, output, progress, tracks_table
-    from agri_clip.exports import csv_table, prepare_folder
-    from agri_clip.exports import tracks as exports
-    from agri_clip.tracking import Tracker
-    from agri_clip.video import detect_frames, parse_duration
+    from agri_clip.cli.tables import tracks_table
+    from agri_clip.formats import csv_table, prepare_folder
+    from agri_clip.formats import tracks as exports
+    from agri_clip.io.console import errors, output, progress
+    from agri_clip.tracking.tracks import Tracker
+    from agri_clip.tracking.video import detect_frames, parse_duration
 
     prompt_set = make_prompts(prompt, prompts, negative)
     tracker = Tracker(min_frames=min_frames)
@@ -122,7 +123,7 @@ def _frames(
         The options do not go together or with what the source is.
     """
     from agri_clip.errors import AgriClipError
-    from agri_clip.video import frame_paths, read_frames
+    from agri_clip.tracking.video import frame_paths, read_frames
 
     if not source.is_dir():
         return read_frames(source, every=every, step=step, start=start, name_pattern=name_pattern), None

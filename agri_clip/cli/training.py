@@ -26,7 +26,7 @@ def adapt_proposer(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write event files too.")] = False,
 ) -> None:
     """Train the proposer further on your own labelled photos; kept only where it is better on photos held out."""
-    from agri_clip.console import output
+    from agri_clip.io.console import output
     from fine_tune.adapt.proposer import ProposerRecipe
     from fine_tune.adapt.proposer import adapt_proposer as adapt
 
@@ -61,7 +61,7 @@ def render(
     size: Annotated[int, typer.Option(min=32, max=512, help="Side of a crop in pixels.")] = 96,
 ) -> None:
     """Draw crops of a pest that you have no photo of, to adapt with beside real crops of others."""
-    from agri_clip.console import output
+    from agri_clip.io.console import output
     from fine_tune.synthetic.pests import find_pest, write_pest
 
     for name in [find_pest(name).id for name in pest]:

@@ -16,8 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from agri_clip.counts._reading import Day, as_data_error
 from agri_clip.errors import AgriClipError, DataError
-from agri_clip.exports.coco import plain_name
-from agri_clip.prompts._files import find_ready, read_lined_yaml, validate_lined
+from agri_clip.formats.coco import plain_name
+from agri_clip.io.yaml_lines import find_ready, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import Phrase
 from agri_clip.prompts.catalogue import Source
 

@@ -23,9 +23,9 @@ from pydantic import BaseModel, ConfigDict
 from agri_clip.counts._reading import Day, as_data_error
 from agri_clip.detections import PhotoRecord
 from agri_clip.errors import DataError
-from agri_clip.photo import natural_order
-from agri_clip.photo_metadata import is_plausible
-from agri_clip.prompts._files import LinedYaml, read_lined_yaml, validate_lined
+from agri_clip.io.yaml_lines import LinedYaml, read_lined_yaml, validate_lined
+from agri_clip.photos.metadata import is_plausible
+from agri_clip.photos.photo import natural_order
 from agri_clip.prompts.base import Phrase
 
 COLUMNS = ("trap", "placed", "removed")

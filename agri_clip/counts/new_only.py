@@ -12,7 +12,7 @@ from agri_clip.counts.exposure import CardPeriod, by_trap, card_shown, trap_key
 from agri_clip.counts.same_card import CardView, new_regions, view_card
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
 from agri_clip.errors import PhotoError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 
 #: A photo is compared with so many before it, the latest first, until one shows its card: a card has two sides, and one
 #: blurred photo must not make every insect new.

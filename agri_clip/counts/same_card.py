@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from scipy.spatial import KDTree
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.card import find_card
 
 # Keypoints are searched in a copy whose long side has this many pixels: a whitefly on a card of 25 cm has about ten.

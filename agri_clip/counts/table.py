@@ -17,9 +17,9 @@ from agri_clip.counts.exposure import CardPeriod, find_exposure
 from agri_clip.counts.interval import count_interval
 from agri_clip.detections import BACKGROUND, FOUND, OTHER, Detections, PhotoRecord
 from agri_clip.errors import AgriClipError
-from agri_clip.exports.csv_table import write_table
-from agri_clip.exports.files import thresholds
-from agri_clip.photo import natural_order
+from agri_clip.formats.csv_table import write_table
+from agri_clip.formats.files import thresholds
+from agri_clip.photos.photo import natural_order
 
 #: What counts can be grouped by; `label` is always part of it.
 KEYS = ("trap", "photo", "day", "week", "month", "label")

@@ -12,12 +12,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from agri_clip import hub
 from agri_clip.encoders import adapters
 from agri_clip.encoders.adapted import is_adapted, load_adapted, read_card
 from agri_clip.encoders.base import Encoder
 from agri_clip.encoders.crops import CONTEXT, extract_crops
 from agri_clip.errors import ModelError
+from agri_clip.models import hub
 
 __all__ = ["CONTEXT", "Encoder", "EncoderInfo", "available", "check_here", "extract_crops", "fetch", "get_encoder"]
 
@@ -79,7 +79,7 @@ def get_encoder(encoder: str | Path | Encoder = "builtin", device: str | None = 
         ``"builtin"``; a hub name that transformers loads (``"openai/clip-vit-base-patch16"``); ``"hf-hub:"`` and a hub
         name that open_clip loads; a folder of either library. An Encoder is given back as it is.
     device : str or None
-        As for `agri_clip.devices.choose_device`.
+        As for `agri_clip.models.devices.choose_device`.
     **settings
         ``dtype``, ``batch_size``: as for `agri_clip.encoders.clip.ClipEncoder`.
 
@@ -132,7 +132,7 @@ def fetch(name: str) -> Path:
     Raises
     ------
     ModelError
-        As for `agri_clip.hub.fetch`, or unknown name.
+        As for `agri_clip.models.hub.fetch`, or unknown name.
     """
     if name == "builtin":
         return _builtin()

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from agri_clip.calibration import Calibration
 from agri_clip.encoders.adapters import CONFIG
 from agri_clip.encoders.base import Encoder, known_words_of, vectors_fingerprint_of
+from agri_clip.encoders.calibration import Calibration
+from agri_clip.encoders.heads import FewShotHead, Words
 from agri_clip.errors import DataError, ModelError
-from agri_clip.few_shot import FewShotHead, Words
 
 CARD, NUMBERS, FORMAT = "adapted.json", "head.safetensors", 1
 

@@ -11,8 +11,8 @@ import numpy as np
 from agri_clip.errors import ModelError
 
 if TYPE_CHECKING:
-    from agri_clip.calibration import Calibration
-    from agri_clip.few_shot import FewShotHead
+    from agri_clip.encoders.calibration import Calibration
+    from agri_clip.encoders.heads import FewShotHead
 
 #: File of a model folder with the words of its training captions: UTF-8, one lower-case word a line.
 KNOWN_WORDS = "known_words.txt"

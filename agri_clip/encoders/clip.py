@@ -14,8 +14,8 @@ from agri_clip.encoders.adapters import adapter_fingerprint, merge_adapter
 from agri_clip.encoders.base import read_known_words
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
 from agri_clip.errors import ModelError
-from agri_clip.hub import ensure, fingerprint
-from agri_clip.pretrained import load_model, load_processor, quiet
+from agri_clip.models.hub import ensure, fingerprint
+from agri_clip.models.loading import load_model, load_processor, quiet
 
 if TYPE_CHECKING:
     import torch

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from agri_clip.devices import choose_device, choose_dtype
 from agri_clip.errors import AgriClipWarning, ModelError
+from agri_clip.models.devices import choose_device, choose_dtype
 
 if TYPE_CHECKING:
     import torch

@@ -10,7 +10,7 @@ import numpy as np
 
 from agri_clip.encoders.dual import DualEncoder, TruncatedTextWarning
 from agri_clip.errors import ModelError
-from agri_clip.hub import OPEN_CLIP, ensure, fingerprint
+from agri_clip.models.hub import OPEN_CLIP, ensure, fingerprint
 
 if TYPE_CHECKING:
     import torch

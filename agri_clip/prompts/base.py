@@ -13,7 +13,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts._files import spoken_faults, write_whole
+from agri_clip.io.yaml_lines import spoken_faults, write_whole
 from agri_clip.prompts.templates import TEMPLATES, expand, with_article
 
 _LONGEST_PHRASE = 300  # characters; a text tower reads 16 to 77 tokens
@@ -315,8 +315,8 @@ class PromptSet(BaseModel):
         Returns
         -------
         dict of str to tuple of str
-            Targets first, then negatives, each in order; no text twice within one label. `agri_clip.scoring` averages
-            the vectors of one label.
+            Targets first, then negatives, each in order; no text twice within one label. Scoring averages the
+            vectors of one label.
         """
         return {part.name: expand(part.phrases(), self.templates) for part in self.parts}
 

@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts._files import LinedYaml, data_files, read_lined_yaml, validate_lined
+from agri_clip.io.yaml_lines import LinedYaml, data_files, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import LengthRange, Phrase
 
 GROUPS: tuple[str, ...] = (

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from agri_clip.errors import AgriClipWarning, PromptError
-from agri_clip.prompts._files import spoken_faults
+from agri_clip.io.yaml_lines import spoken_faults
 from agri_clip.prompts.base import PromptSet, Target, tidy, worded
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.templates import with_article

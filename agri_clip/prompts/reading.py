@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from agri_clip.errors import PromptError
-from agri_clip.prompts._files import FieldPath, LinedYaml, find_ready, read_lined_yaml, validate_lined
+from agri_clip.io.yaml_lines import FieldPath, LinedYaml, find_ready, read_lined_yaml, validate_lined
 from agri_clip.prompts.base import Negative, PromptSet, Target, label_key, without_targets
 from agri_clip.prompts.catalogue import Pest, load_catalogue
 from agri_clip.prompts.matching import resolve, words_of

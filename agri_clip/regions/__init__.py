@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agri_clip import hub
 from agri_clip.errors import AgriClipError, ModelError
+from agri_clip.models import hub
 from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.union import JOINT, UnionProposer
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 
 from agri_clip.errors import AgriClipError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 
 #: Short and long side in millimetres of makes whose size a public source gives.
 CARD_SIZES_MM: dict[str, tuple[float, float]] = {

@@ -16,7 +16,7 @@ from math import ceil
 import cv2
 import numpy as np
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.component_tree import (
     CORE_SIZES,

@@ -9,7 +9,7 @@ from functools import reduce
 import numpy as np
 
 from agri_clip.errors import AgriClipError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.merging import overlapping_pairs
 

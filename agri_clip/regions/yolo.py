@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from scipy.special import expit, logit
 
-from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
-from agri_clip.photo import Photo
+from agri_clip.models.devices import choose_device
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.looks import Look, coarse_scales, join_looks
 from agri_clip.regions.merging import fuse_views
@@ -123,7 +123,7 @@ class YoloProposer:
     words : sequence of str
         What to look for with models that need words (YOLOE except its ``-pf`` kind, YOLO-World).
     device : str or None
-        As for `agri_clip.devices.choose_device`.
+        As for `agri_clip.models.devices.choose_device`.
     settings
         `YoloSettings` by name; else the model folder's own, else the defaults (FastSAM and SAM: imgsz and tile 1024, as
         they were trained on).

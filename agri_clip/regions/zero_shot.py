@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from agri_clip import hub
-from agri_clip.devices import choose_device
 from agri_clip.errors import AgriClipError, ModelError
-from agri_clip.photo import Photo
-from agri_clip.pretrained import load_model, load_processor
+from agri_clip.models import hub
+from agri_clip.models.devices import choose_device
+from agri_clip.models.loading import load_model, load_processor
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.merging import merge_regions
 from agri_clip.regions.tiling import propose_in_tiles
@@ -90,7 +90,7 @@ class ZeroShotProposer:
     model : str or Path
         A hub name (``"google/owlv2-base-patch16-ensemble"``), fetched once, or a folder.
     device : str or None
-        As for `agri_clip.devices.choose_device`.
+        As for `agri_clip.models.devices.choose_device`.
     settings
         `ZeroShotSettings` by name; slices are as large as the model's input where `tile` is not given, and overlap by a
         fifth where `overlap` is not.

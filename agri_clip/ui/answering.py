@@ -18,11 +18,11 @@ from agri_clip.counts import UNKNOWN
 from agri_clip.detections import FOUND, Detections
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
-from agri_clip.exports import csv_table
-from agri_clip.labelling import Labeller
-from agri_clip.photo import Photo
+from agri_clip.formats import csv_table
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
-from agri_clip.season_report import count_season, write_season_report
+from agri_clip.report.season_report import count_season, write_season_report
+from agri_clip.scoring.labeller import Labeller
 
 #: Regions that a search by example shows.
 MOST_ALIKE = 60

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from agri_clip.detections import FOUND, Detections, PhotoRecord
-from agri_clip.exports.files import write_bytes, write_text
+from agri_clip.formats.files import write_bytes, write_text
 
 Verdict = Literal["right", "wrong", "something else", "not an insect"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import gradio as gr
 
-from agri_clip.exports import write_picture
-from agri_clip.exports.json_file import as_document
+from agri_clip.formats.json_file import as_document
+from agri_clip.report.drawing import write_picture
 from agri_clip.settings import Settings
 from agri_clip.ui.api_requests import spoken, texts_of, wished_prompts
 from agri_clip.ui.api_season import archives_endpoint, ask_endpoint, batch_endpoint, search_endpoint

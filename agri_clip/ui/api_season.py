@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agri_clip.batch import Stop
+from agri_clip.batch.run import Stop
 from agri_clip.detections import FOUND
 from agri_clip.errors import DataError
 from agri_clip.settings import Settings

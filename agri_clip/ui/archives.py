@@ -8,7 +8,7 @@ from pathlib import Path
 
 from agri_clip.archive.store import holds_archive
 from agri_clip.errors import DataError
-from agri_clip.photo import one_line
+from agri_clip.photos.photo import one_line
 from agri_clip.ui.answering import Place
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.sessions import Session

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from agri_clip.batch import Plan, Progress, Stop, Task, fill_archive
+from agri_clip.batch.run import Plan, Progress, Stop, Task, fill_archive
 from agri_clip.detector import Detector
 from agri_clip.errors import DataError
-from agri_clip.photo import find_photos, natural_order
+from agri_clip.photos.photo import find_photos, natural_order
 from agri_clip.prompts import PromptSet
 from agri_clip.ui.answering import Place
 from agri_clip.ui.archives import folder_place, own_place

@@ -14,12 +14,12 @@ from agri_clip.detections import FOUND, Detections, PhotoRecord
 from agri_clip.detector import Detector
 from agri_clip.encoders.crops import make_thumbnail
 from agri_clip.errors import PromptError
-from agri_clip.labelling import Labeller
-from agri_clip.model_choice import choose_models
-from agri_clip.photo import Photo
-from agri_clip.prompt_trials import rank_phrasings
+from agri_clip.model_choice.selection import choose_models
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
+from agri_clip.scoring.labeller import Labeller
+from agri_clip.scoring.trials import rank_phrasings
 from agri_clip.settings import Settings
 from agri_clip.ui.options import PageOptions
 from agri_clip.ui.turns import EncoderInTurn, ProposerInTurn, Turns

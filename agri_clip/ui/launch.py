@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import gradio as gr
 
-from agri_clip.console import output
+from agri_clip.io.console import output
 from agri_clip.ui.api import add_endpoints
 from agri_clip.ui.finding import Finder
 from agri_clip.ui.options import PageOptions

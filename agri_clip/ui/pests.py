@@ -7,8 +7,8 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from agri_clip.io.yaml_lines import data_files
 from agri_clip.prompts import PromptSet, load_catalogue
-from agri_clip.prompts._files import data_files
 
 #: Stands for the set that the visitor made under "Pests".
 OWN_SET = "own"

@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from agri_clip.errors import PromptError
-from agri_clip.photo import find_photos
-from agri_clip.prompts._files import data_dir
+from agri_clip.io.yaml_lines import data_dir
+from agri_clip.photos.photo import find_photos
 
 #: The ready prompt set that the samples are shown with.
 SAMPLE_PROMPTS = "greenhouse"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from agri_clip.batch import Stop
+from agri_clip.batch.run import Stop
 from agri_clip.prompts import PromptSet
 from agri_clip.ui.answering import Asked, Searched
 from agri_clip.ui.answers import Answer, Answers, Region

@@ -8,8 +8,8 @@ from html import escape
 
 from gradio.components.plot import PlotData
 
-from agri_clip.exports.csv_table import failures_table
-from agri_clip.season_report import season_trend
+from agri_clip.formats.csv_table import failures_table
+from agri_clip.report.season_report import season_trend
 from agri_clip.ui.answering import Asked, Searched, count_rows, most_first
 from agri_clip.ui.batches import State
 from agri_clip.ui.viewer import MOST_CROPS, html_table, picture

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agri_clip.encoders import Encoder
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions import Proposer, Regions
 
 

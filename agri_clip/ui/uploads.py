@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from agri_clip.errors import DataError, PhotoError
-from agri_clip.photo import Photo, one_line, read_photo
-from agri_clip.photo_formats import PHOTO_EXTENSIONS, format_of
+from agri_clip.photos.formats import PHOTO_EXTENSIONS, format_of
+from agri_clip.photos.photo import Photo, one_line, read_photo
 from agri_clip.ui.zip_names import correct_names
 
 MEGABYTE = 1_000_000

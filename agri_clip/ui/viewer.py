@@ -14,9 +14,9 @@ import numpy as np
 
 from agri_clip.detections import FOUND
 from agri_clip.errors import DataError
-from agri_clip.exports.drawing import PALETTE
-from agri_clip.exports.files import write_bytes
-from agri_clip.photo import Photo
+from agri_clip.formats.files import write_bytes
+from agri_clip.photos.photo import Photo
+from agri_clip.report.drawing import PALETTE
 from agri_clip.ui.finding import Finding
 from agri_clip.ui.sessions import Session, View
 from agri_clip.ui.words import say

@@ -11,15 +11,15 @@ import numpy as np
 
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.adapted import AdaptedEncoder, save_adapted
+from agri_clip.encoders.heads import BACKGROUND_CLASS, FewShotHead, Words, shift_of
 from agri_clip.errors import DataError
-from agri_clip.exports.files import prepare_folder, write_bytes, write_text
-from agri_clip.few_shot import BACKGROUND_CLASS, FewShotHead, Words, shift_of
-from agri_clip.label_vectors import NO_CLASS, embed_prompts, match_labels
+from agri_clip.formats.files import prepare_folder, write_bytes, write_text
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target, without_targets
 from agri_clip.prompts.matching import resolve
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.words import content_words
+from agri_clip.scoring.label_vectors import NO_CLASS, embed_prompts, match_labels
 from fine_tune.adapt.check import Findings, check_samples, crop_hashes
 from fine_tune.adapt.gate import can_hold_out
 from fine_tune.adapt.ladder import Climbed, Method, climb

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from agri_clip import defaults
-from agri_clip.calibration import Calibration
 from agri_clip.detector import Detector
 from agri_clip.encoders import Encoder, get_encoder
 from agri_clip.encoders.adapted import AdaptedEncoder, is_adapted, read_card, save_adapted
+from agri_clip.encoders.calibration import Calibration
+from agri_clip.encoders.heads import FewShotHead
 from agri_clip.errors import DataError
-from agri_clip.exports.files import write_bytes, write_text
-from agri_clip.few_shot import FewShotHead
-from agri_clip.label_vectors import NO_CLASS, LabelVectors, embed_prompts
+from agri_clip.formats.files import write_bytes, write_text
+from agri_clip.models import defaults
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import Proposer
-from agri_clip.scoring import THRESHOLD, Scores, score
+from agri_clip.scoring.label_vectors import NO_CLASS, LabelVectors, embed_prompts
+from agri_clip.scoring.score import THRESHOLD, Scores, score
 from fine_tune.adapt.adapting import HELD_OUT, prompts_for
 from fine_tune.adapt.calibration import LEAST_CROPS, NONE_ASKED, Reliability, calibrate, held_out, reliability_chart
 from fine_tune.adapt.check import check_samples, crop_hashes

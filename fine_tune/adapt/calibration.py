@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from agri_clip.calibration import Calibration
+from agri_clip.encoders.calibration import Calibration
 from agri_clip.errors import DataError
-from agri_clip.label_vectors import NO_CLASS, Examples, LabelVectors
-from agri_clip.scoring import THRESHOLD, Scores
+from agri_clip.scoring.label_vectors import NO_CLASS, Examples, LabelVectors
+from agri_clip.scoring.score import THRESHOLD, Scores
 
 #: Fewest crops of a label for a threshold of its own; of fewer the default is as good.
 LEAST_CROPS = 5

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from agri_clip.errors import DataError
-from agri_clip.evaluation_runs import photo_paths
-from agri_clip.exports import coco
-from agri_clip.photo import read_photo
+from agri_clip.evaluation.runs import photo_paths
+from agri_clip.formats import coco
+from agri_clip.photos.photo import read_photo
 from fine_tune.adapt.splits import hold_out
 from fine_tune.detector_photos import LabelledPhoto
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import log_softmax
 
-from agri_clip.few_shot import blend
+from agri_clip.encoders.heads import blend
 from fine_tune.adapt.heads.base import class_weights
 from fine_tune.adapt.trials import Task, Trial, log_losses, words_alone
 

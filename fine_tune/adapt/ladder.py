@@ -8,8 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from agri_clip.encoders.heads import FewShotHead, blend
 from agri_clip.errors import DataError
-from agri_clip.few_shot import FewShotHead, blend
 from fine_tune.adapt.gate import Verdict, can_hold_out, judge, judge_by_agreement
 from fine_tune.adapt.heads import ClipAdapter, FewShot, GaussianHead, TextProbe, TipAdapter
 from fine_tune.adapt.trials import Task, Trial, choose_weight, fit_temperature, log_losses, try_head, words_alone

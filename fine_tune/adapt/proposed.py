@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from agri_clip.console import progress
 from agri_clip.detections import PhotoRecord
 from agri_clip.detector import Detector
 from agri_clip.errors import PhotoError
-from agri_clip.label_vectors import LabelVectors
-from agri_clip.matching import match_boxes
-from agri_clip.photo import read_photo
+from agri_clip.evaluation.matching import match_boxes
+from agri_clip.io.console import progress
+from agri_clip.photos.photo import read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions.base import Regions
-from agri_clip.scoring import Scores
+from agri_clip.scoring.label_vectors import LabelVectors
+from agri_clip.scoring.score import Scores
 from fine_tune.adapt.calibration import HeldOutShift
 from fine_tune.adapt.samples import LabelledCrops
 

@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from agri_clip.console import progress
-from agri_clip.exports.coco import Annotations
-from agri_clip.matching import Boxes, average_precision
+from agri_clip.evaluation.matching import Boxes, average_precision
+from agri_clip.formats.coco import Annotations
+from agri_clip.io.console import progress
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import fingerprint, obtain_weights, read_settings, save_model_folder
 from fine_tune.adapt.curves import TensorBoardLog, plot_curve, write_metrics

@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agri_clip.encoders.crops import extract_crops
 from agri_clip.errors import DataError, PhotoError
-from agri_clip.exports import coco
-from agri_clip.photo import find_photos, natural_order, read_photo
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.formats import coco
+from agri_clip.photos.formats import PHOTO_EXTENSIONS
+from agri_clip.photos.photo import find_photos, natural_order, read_photo
 from agri_clip.prompts.base import label_key
 from fine_tune.adapt.samples import BACKGROUND, BACKGROUND_NAMES, LabelledCrops, Place
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from agri_clip.label_vectors import NO_CLASS, match_labels
 from agri_clip.prompts.matching import resolve
 from agri_clip.prompts.templates import expand, with_article
+from agri_clip.scoring.label_vectors import NO_CLASS, match_labels
 from fine_tune.adapt.shots import ShotBatch, Shots
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 

@@ -14,7 +14,7 @@ from agri_clip.errors import DataError
 #: Label of crops that show no insect: dirt, glue, glare.
 BACKGROUND = "not an insect"
 
-#: Names under which people keep such crops, as `agri_clip.exports.coco.plain_name` writes them.
+#: Names under which people keep such crops, as `agri_clip.formats.coco.plain_name` writes them.
 BACKGROUND_NAMES = frozenset(["not an insect", "background", "no insect", "not insect", "negative"])
 
 

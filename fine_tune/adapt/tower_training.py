@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint as recompute
 
-from agri_clip.console import progress
 from agri_clip.encoders.clip import ClipEncoder, scale_and_bias
+from agri_clip.io.console import progress
 from fine_tune.adapt.curves import TensorBoardLog, write_metrics
 from fine_tune.adapt.judging import Judgement, contrast, judge
 from fine_tune.adapt.lora import add_lora
@@ -126,7 +126,7 @@ class HeldOut:
     labels : Tensor, shape (n,), int64
         Index into `texts`.
     texts : sequence of k sequences of str
-        All that each label is called; the mean of their vectors stands for it, as in `agri_clip.scoring`.
+        All that each label is called; the mean of their vectors stands for it, as in `agri_clip.scoring.score`.
     """
 
     crops: Sequence[np.ndarray]

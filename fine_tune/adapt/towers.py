@@ -16,7 +16,7 @@ from agri_clip.encoders.adapters import CONFIG, is_adapter, write_base
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import ClipEncoder
 from agri_clip.errors import DataError, ModelError
-from agri_clip.pretrained import quiet
+from agri_clip.models.loading import quiet
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.templates import expand
 from fine_tune.adapt.curves import plot_curve

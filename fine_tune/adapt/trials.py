@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from sklearn.model_selection import StratifiedGroupKFold
 
-from agri_clip.few_shot import Words, blend
+from agri_clip.encoders.heads import Words, blend
 from fine_tune.adapt.heads.base import FewShot, class_weights
 
 #: Most folds, and how many a crop is held out in altogether, over repeated splits, where there are fewer.

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from agri_clip.encoders import Encoder
-from agri_clip.exports.fonts import draw_text
-from agri_clip.matching import match_boxes
+from agri_clip.evaluation.matching import match_boxes
 from agri_clip.regions.yolo import YoloProposer
-from agri_clip.scoring import LabelVectors, embed_prompts
+from agri_clip.report.fonts import draw_text
+from agri_clip.scoring.score import LabelVectors, embed_prompts
 from fine_tune.bank import group_prompts
 from fine_tune.detector_photos import render_photo
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng

@@ -13,8 +13,8 @@ from PIL import Image
 from agri_clip import Detector
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.store import read
-from agri_clip.batch import fill_archive
-from agri_clip.photo import find_photos
+from agri_clip.batch.run import fill_archive
+from agri_clip.photos.photo import find_photos
 
 TRAPS, DAYS = ("T1", "T2", "T3"), (1, 8, 15, 22)
 

@@ -18,11 +18,11 @@ from agri_clip import Detector, batch
 from agri_clip.archive import Archive, Season
 from agri_clip.archive.checks import verify
 from agri_clip.archive.schema import record_of
-from agri_clip.batch import Stop, fill_archive, names_of, plan_batch, run_batch
+from agri_clip.batch.engines import stages
+from agri_clip.batch.run import Stop, fill_archive, names_of, plan_batch, run_batch
 from agri_clip.detector import Proposal
-from agri_clip.engines import stages
 from agri_clip.errors import AgriClipWarning, DataError
-from agri_clip.photo import Photo, find_photos, read_photo
+from agri_clip.photos.photo import Photo, find_photos, read_photo
 from tests.archive.conftest import contents, draw_card, write_season
 
 KILLS = 20
@@ -283,7 +283,7 @@ def _fill(place: Path, folder: Path) -> None:
 def test_an_archive_killed_again_and_again_equals_one_that_never_was(tmp_path: Path) -> None:
     folder = write_season(tmp_path / "photos")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["agri_clip.batch", "agri_clip.encoders.clip", "tests.archive.test_batch"])
+    context.set_forkserver_preload(["agri_clip.batch.run", "agri_clip.encoders.clip", "tests.archive.test_batch"])
     whole = tmp_path / "whole"
     started = time.monotonic()
     process = context.Process(target=_fill, args=(whole, folder))

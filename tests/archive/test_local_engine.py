@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agri_clip import cores
-from agri_clip.batch import fill_archive
-from agri_clip.cores import threads_side_by_side
+from agri_clip.batch.engines.local import threads_for
+from agri_clip.batch.run import fill_archive
 from agri_clip.detector import Detector
 from agri_clip.encoders import get_encoder
-from agri_clip.engines.local import threads_for
-from agri_clip.photo import Photo, find_photos
+from agri_clip.io import threads as cores
+from agri_clip.io.threads import threads_side_by_side
+from agri_clip.photos.photo import Photo, find_photos
 from agri_clip.regions.base import Regions
 from agri_clip.regions.contrast import ContrastProposer
 from agri_clip.regions.union import UnionProposer

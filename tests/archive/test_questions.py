@@ -24,7 +24,7 @@ from agri_clip.archive.questions import (
 )
 from agri_clip.detections import Detections
 from agri_clip.errors import DataError
-from agri_clip.photo import find_photos
+from agri_clip.photos.photo import find_photos
 from agri_clip.prompts.catalogue import load_catalogue
 
 PROMPTS = PromptSet.of("a whitefly", "a house fly", "a ladybird")

@@ -16,11 +16,11 @@ import pytest
 from agri_clip import Detector
 from agri_clip.archive import Archive
 from agri_clip.archive.checks import verify
-from agri_clip.batch import Plan, Progress, Stop, fill_archive
-from agri_clip.engines import ray_engine, ray_pool, stages
-from agri_clip.engines.ray_engine import RayEngine, check_address, share_out
+from agri_clip.batch.engines import ray_engine, ray_pool, stages
+from agri_clip.batch.engines.ray_engine import RayEngine, check_address, share_out
+from agri_clip.batch.run import Plan, Progress, Stop, fill_archive
 from agri_clip.errors import EngineError
-from agri_clip.photo import find_photos
+from agri_clip.photos.photo import find_photos
 from tests.archive.conftest import contents
 from tests.command_line import run
 
@@ -242,7 +242,7 @@ def test_workers_ask_for_no_more_than_there_is(
 
 
 def test_a_file_that_this_program_cannot_read_is_not_sent(tmp_path: Path) -> None:
-    from agri_clip.batch import describe_file
+    from agri_clip.batch.run import describe_file
 
     folder = tmp_path / "folder.jpg"
     folder.mkdir()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Regions
 from benchmarks.encoders import SIDE
 from fine_tune.synthetic import GROUP_NAMES

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import typer
 
-from agri_clip.exports import coco
-from agri_clip.photo import Photo, read_photo
+from agri_clip.formats import coco
+from agri_clip.photos.photo import Photo, read_photo
 from agri_clip.regions import Regions
 from benchmarks import adapt_proposer, calibration
 from benchmarks.labelled import LabelledSet, rendered_set

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agri_clip.errors import ModelError
-from agri_clip.evaluation_runs import measure_proposals
-from agri_clip.exports import coco
+from agri_clip.evaluation.runs import measure_proposals
+from agri_clip.formats import coco
 from benchmarks import labelled
 from benchmarks.labelled import LabelledSet, real_set, rendered_set
 from benchmarks.proposers import judge, load_proposer, measure_proposer, set_figures

@@ -8,7 +8,7 @@ import pytest
 
 from agri_clip.detections import OTHER
 from agri_clip.detector import Detector
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.prompts import PromptSet
 from benchmarks.speed import measure_speed, run_naive, run_program, same_labels
 from tests.benchmarks.conftest import DIRT, STRONG, WEAK, draw

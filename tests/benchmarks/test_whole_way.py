@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from agri_clip.detector import Detector
-from agri_clip.evaluation_runs import measure_detections
-from agri_clip.exports import coco
+from agri_clip.evaluation.runs import measure_detections
+from agri_clip.formats import coco
 from agri_clip.prompts import PromptSet
 from benchmarks.labelled import LabelledSet, real_set
 from benchmarks.whole_way import RememberingProposer, choose_threshold, measure_whole_way, run

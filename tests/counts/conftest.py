@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from fine_tune.synthetic.visits import photograph_again, render_visits
 
 BEFORE = {"fungus gnat": 9, "aphid": 6, "whitefly": 10}

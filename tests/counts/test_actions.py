@@ -10,8 +10,8 @@ import pytest
 from agri_clip.counts import count_table, flag_actions, read_thresholds
 from agri_clip.detections import FOUND, Detections
 from agri_clip.errors import AgriClipError, DataError
+from agri_clip.io.yaml_lines import data_files
 from agri_clip.prompts import PromptSet
-from agri_clip.prompts._files import data_files
 from tests.counts.results import photo, result
 
 SOURCE = "source: {title: A page, url: https://example.org/a, checked: true, read: 2026-05-01}"

@@ -11,7 +11,7 @@ import pytest
 from agri_clip.counts import CardPeriod, count_table, find_new
 from agri_clip.detections import FOUND, OTHER, Detections, PhotoRecord
 from agri_clip.errors import PhotoError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from tests.counts.conftest import Cards
 from tests.counts.results import photo, result, shuffled
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agri_clip.counts.same_card import CardView, new_regions, view_card
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from fine_tune.synthetic import GROUPS
 from fine_tune.synthetic.visits import photograph_again, render_visits
 from tests.counts.conftest import Cards

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from agri_clip.archive.questions import check_encoder
-from agri_clip.calibration import Calibration
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.adapted import AdaptedEncoder, load_adapted, save_adapted
+from agri_clip.encoders.calibration import Calibration
+from agri_clip.encoders.heads import BACKGROUND_CLASS, FewShotHead, Words
 from agri_clip.errors import DataError, ModelError
-from agri_clip.few_shot import BACKGROUND_CLASS, FewShotHead, Words
-from agri_clip.label_vectors import embed_prompts
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Negative, Target
-from agri_clip.scoring import score
+from agri_clip.scoring.label_vectors import embed_prompts
+from agri_clip.scoring.score import score
 
 
 class Base:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from huggingface_hub.utils import httpx
 
-from agri_clip import encoders, hub
+from agri_clip import encoders
 from agri_clip.encoders import available, fetch, get_encoder
 from agri_clip.errors import ModelError
+from agri_clip.models import hub
 from tests.hub_cache import put_in_cache
 
 PICKLED = ["config.json", "pytorch_model.bin", "vocab.json", "modeling.py", "README.md"]

@@ -11,8 +11,8 @@ from PIL import Image
 
 from agri_clip import Identifier
 from agri_clip.errors import AgriClipError, DataError
-from agri_clip.likeness import DEFAULT_THRESHOLDS, Likeness, likeness_for, read_rows, write_row
-from agri_clip.taxonomy import Taxonomy, load_taxonomy
+from agri_clip.scoring.likeness import DEFAULT_THRESHOLDS, Likeness, likeness_for, read_rows, write_row
+from agri_clip.scoring.taxonomy import Taxonomy, load_taxonomy
 from fine_tune.identify_calibration import (
     LEAST_ANSWERS,
     LEAST_THRESHOLD,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agri_clip import Detector
 from agri_clip.detections import ARRAYS, Detections, PhotoRecord
-from agri_clip.thresholds import LEVELS, read_table, threshold_for
+from agri_clip.scoring.thresholds import LEVELS, read_table, threshold_for
 from fine_tune import thresholds
 from fine_tune.thresholds import fit_thresholds, judge_detections, strictest
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agri_clip.errors import PromptError
+from agri_clip.io.yaml_lines import data_files
 from agri_clip.prompts import (
     PromptSet,
     PromptWarning,
@@ -22,7 +23,6 @@ from agri_clip.prompts import (
     named_pest,
     resolve,
 )
-from agri_clip.prompts._files import data_files
 from agri_clip.prompts.catalogue import FACTS, GROUPS, LANGUAGES, Pest, load_sources, read_catalogue_file
 
 PESTS = load_catalogue()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from agri_clip.errors import PromptError
+from agri_clip.io.yaml_lines import data_dir, data_files
 from agri_clip.prompts import DEFAULT_NEGATIVES, PromptSet, load_catalogue
-from agri_clip.prompts._files import data_dir, data_files
 from agri_clip.prompts.checks import (
     MOST_TOLD,
     SharedCountWarning,

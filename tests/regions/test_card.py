@@ -11,7 +11,7 @@ import shapely
 from PIL import Image
 
 from agri_clip.errors import AgriClipError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.card import CARD_SIZES_MM, find_card, parse_card_size
 
 YELLOW, BLUE, WHITE, BLACK = (235, 205, 30), (30, 90, 190), (240, 240, 236), (25, 25, 28)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.component_tree import cut_at_cores, group_alike
 from agri_clip.regions.contrast import ContrastProposer

@@ -10,7 +10,7 @@ import pytest
 
 from agri_clip import regions as registry
 from agri_clip.errors import AgriClipError, ModelError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions import Proposer, Regions, available, fetch_proposer, get_proposer, is_proposer, register
 
 

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from agri_clip.errors import AgriClipError, ModelError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions import get_proposer
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import import_ultralytics, save_model_folder
@@ -356,7 +356,7 @@ import socket
 asked = []
 socket.getaddrinfo = lambda *a, **k: asked.append(a) or (_ for _ in ()).throw(OSError("no network"))
 from agri_clip.regions.yolo import YoloProposer
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 import numpy as np
 YoloProposer({str(detector)!r}, device="cpu", imgsz=64).propose(Photo(np.zeros((64, 64, 3), np.uint8), "p"))
 from ultralytics.utils import SETTINGS

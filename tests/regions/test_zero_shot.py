@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from agri_clip import cli
 from agri_clip.cli.options import WRONG_COMMAND
 from agri_clip.errors import AgriClipError, ModelError
-from agri_clip.photo import Photo
+from agri_clip.photos.photo import Photo
 from agri_clip.regions import Proposer, Regions, available, fetch_proposer, get_proposer, is_proposer
 from agri_clip.regions.zero_shot import ZeroShotProposer
 from benchmarks import present, proposers

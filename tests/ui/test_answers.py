@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
-from agri_clip.exports import coco
+from agri_clip.formats import coco
 from agri_clip.ui.answers import Answers, by_doubt
 
 CROP = cv2.imencode(".jpg", np.full((20, 20, 3), 90, np.uint8))[1].tobytes()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agri_clip.errors import PromptError
-from agri_clip.photo import read_photo
+from agri_clip.photos.photo import read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.ui.finding import Finder, make_prompts, split_lines
 from agri_clip.ui.options import PageOptions

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from agri_clip.errors import DataError, PhotoError
-from agri_clip.photo import read_photo
+from agri_clip.photos.photo import read_photo
 from agri_clip.ui.uploads import Limits, collect_uploads, read_upload
 
 

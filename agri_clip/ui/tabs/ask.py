@@ -10,8 +10,8 @@ from typing import Any
 import gradio as gr
 
 from agri_clip.errors import DataError
-from agri_clip.label_vectors import THRESHOLD
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.photos.formats import PHOTO_EXTENSIONS
+from agri_clip.scoring.label_vectors import THRESHOLD
 from agri_clip.ui.answering import Asked, Searched
 from agri_clip.ui.archives import chosen_place, file_stem, open_places
 from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes

@@ -11,11 +11,11 @@ from typing import Any
 import gradio as gr
 from gradio.components.plot import PlotData
 
-from agri_clip.batch import Stop
+from agri_clip.batch.run import Stop
 from agri_clip.counts import write_count_csv
 from agri_clip.errors import DataError
-from agri_clip.label_vectors import THRESHOLD
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.photos.formats import PHOTO_EXTENSIONS
+from agri_clip.scoring.label_vectors import THRESHOLD
 from agri_clip.settings import Settings
 from agri_clip.ui.answering import Asked, most_first
 from agri_clip.ui.archives import file_stem

@@ -16,8 +16,8 @@ from scipy.stats import binomtest
 
 from agri_clip.detections import FOUND, Detections
 from agri_clip.errors import DataError
-from agri_clip.exports import coco, label_studio
-from agri_clip.exports.files import write_bytes, zip_bytes
+from agri_clip.formats import coco, label_studio
+from agri_clip.formats.files import write_bytes, zip_bytes
 from agri_clip.ui.answers import Answers, Region, Verdict, by_doubt, region_of
 from agri_clip.ui.page import SCORES, Changes, Page, make_status
 from agri_clip.ui.pests import pest_choices

@@ -9,9 +9,10 @@ from pathlib import Path
 import gradio as gr
 
 from agri_clip.errors import DataError, PromptError
-from agri_clip.exports import coco, csv_table, write_picture
-from agri_clip.label_vectors import THRESHOLD
-from agri_clip.photo_formats import PHOTO_EXTENSIONS
+from agri_clip.formats import coco, csv_table
+from agri_clip.photos.formats import PHOTO_EXTENSIONS
+from agri_clip.report.drawing import write_picture
+from agri_clip.scoring.label_vectors import THRESHOLD
 from agri_clip.settings import Settings
 from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.finding import Finding

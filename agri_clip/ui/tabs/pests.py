@@ -8,9 +8,9 @@ from pathlib import Path
 import gradio as gr
 
 from agri_clip.errors import PromptError
-from agri_clip.label_vectors import embed_prompts
-from agri_clip.prompt_trials import alike_labels
 from agri_clip.prompts import PromptSet, check_prompts
+from agri_clip.scoring.label_vectors import embed_prompts
+from agri_clip.scoring.trials import alike_labels
 from agri_clip.ui.asking import lay_pest_list
 from agri_clip.ui.finding import make_prompts, split_lines
 from agri_clip.ui.page import MODELS, Changes, Page, make_status

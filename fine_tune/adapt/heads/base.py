@@ -1,4 +1,4 @@
-"""What all few-shot heads share: vectors and classes in, numbers out that `agri_clip.few_shot` applies."""
+"""What all few-shot heads share: vectors and classes in, numbers out that `agri_clip.encoders.heads` applies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from sklearn.base import BaseEstimator
 
-from agri_clip.few_shot import Kind, Words, head_evidence
+from agri_clip.encoders.heads import Kind, Words, head_evidence
 
 
 class FewShot(BaseEstimator, ABC):
@@ -18,7 +18,7 @@ class FewShot(BaseEstimator, ABC):
     Attributes
     ----------
     kind : {"linear", "cache", "adapter"}
-        How `agri_clip.few_shot.head_evidence` works out the evidence.
+        How `agri_clip.encoders.heads.head_evidence` works out the evidence.
     arrays_ : dict of str to ndarray
         The fitted numbers.
     """

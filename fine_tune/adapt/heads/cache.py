@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import softmax
 
-from agri_clip.few_shot import Kind, Words
+from agri_clip.encoders.heads import Kind, Words
 from fine_tune.adapt.heads.base import FewShot, class_weights, descend, one_hot
 
 #: Rate of the tuning and passes over all samples; the paper's 20 epochs are of many batches, here a pass is one step.

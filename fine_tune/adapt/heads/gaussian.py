@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agri_clip.few_shot import Kind, Words
+from agri_clip.encoders.heads import Kind, Words
 from fine_tune.adapt.heads.base import FewShot, class_weights, one_hot
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-from agri_clip.few_shot import Kind, Words
+from agri_clip.encoders.heads import Kind, Words
 from fine_tune.adapt.heads.base import FewShot, class_weights, one_hot
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from agri_clip.few_shot import Words
+from agri_clip.encoders.heads import Words
 from fine_tune.adapt.trials import Task
 
 COLOURS = {"red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 220), "yellow": (220, 220, 20)}

@@ -11,11 +11,11 @@ from made_vectors import COLOURS, ColourEncoder, coloured_crop, write_folders
 
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.adapted import load_adapted
-from agri_clip.label_vectors import embed_prompts
 from agri_clip.prompts import PromptSet
 from agri_clip.prompts.base import Target
 from agri_clip.prompts.words import UnknownWordWarning
-from agri_clip.scoring import score
+from agri_clip.scoring.label_vectors import embed_prompts
+from agri_clip.scoring.score import score
 from fine_tune.adapt.adapting import adapt, choose_shots, task_of
 from fine_tune.adapt.calibrating import CHART, calibrate_encoder
 from fine_tune.adapt.prompt_tuning import tune_prompts

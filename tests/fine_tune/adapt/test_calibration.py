@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from agri_clip.errors import DataError
-from agri_clip.label_vectors import NO_CLASS, LabelVectors
-from agri_clip.scoring import THRESHOLD, Scores, score
+from agri_clip.scoring.label_vectors import NO_CLASS, LabelVectors
+from agri_clip.scoring.score import THRESHOLD, Scores, score
 from fine_tune.adapt.calibration import calibrate, choose_threshold, reliability, reliability_chart
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from made_vectors import made_task
 
+from agri_clip.encoders.heads import Words
 from agri_clip.errors import DataError
-from agri_clip.few_shot import Words
 from fine_tune.adapt.ladder import climb, methods_for
 from fine_tune.adapt.trials import folds_of
 

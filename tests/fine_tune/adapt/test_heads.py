@@ -7,7 +7,7 @@ import pytest
 from made_vectors import made_task
 from scipy.special import log_softmax, softmax
 
-from agri_clip.few_shot import FewShotHead, Words, blend, head_evidence
+from agri_clip.encoders.heads import FewShotHead, Words, blend, head_evidence
 from fine_tune.adapt.heads import ClipAdapter, FewShot, GaussianHead, TextProbe, TipAdapter
 from fine_tune.adapt.heads.base import descend
 

@@ -14,10 +14,10 @@ from agri_clip.detections import FOUND
 from agri_clip.detector import Detector
 from agri_clip.encoders.adapted import load_adapted
 from agri_clip.errors import DataError
-from agri_clip.photo import Photo, read_photo
+from agri_clip.photos.photo import Photo, read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import Regions
-from agri_clip.scoring import THRESHOLD
+from agri_clip.scoring.score import THRESHOLD
 from fine_tune.adapt.adapting import adapt
 from fine_tune.adapt.calibrating import calibrate_encoder
 from fine_tune.adapt.samples import LabelledCrops, read_samples

@@ -1,0 +1,1 @@
+"""Folders of photos into archives, by one machine or many."""

@@ -1,0 +1,1 @@
+"""Which models are used: what suits this machine, and what was chosen."""

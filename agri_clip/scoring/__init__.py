@@ -1,0 +1,1 @@
+"""From vectors to names: labels, thresholds, taxonomy, likeness."""

@@ -1,0 +1,1 @@
+"""Insects followed through films and series of photos."""
