@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from agri_clip.photos.photo import Photo, read_photo
     from agri_clip.prompts import PromptSet
 
+    __version__: str
+
 __all__ = [
     "AgriClipError",
     "Detections",
@@ -24,6 +26,7 @@ __all__ = [
     "Identifier",
     "Photo",
     "PromptSet",
+    "__version__",
     "identify",
     "read_photo",
 ]
@@ -43,6 +46,10 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Import a part when it is first asked for, so that `agri-clip --help` does not wait for torch."""
+    if name == "__version__":
+        from agri_clip.io.version import program_version
+
+        return program_version()
     if name not in _HOMES:
         raise AttributeError(f"module 'agri_clip' has no attribute {name!r}")
     from importlib import import_module

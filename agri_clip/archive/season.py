@@ -35,10 +35,10 @@ from agri_clip.detections import PhotoRecord
 from agri_clip.encoders import Encoder
 from agri_clip.encoders.base import vectors_fingerprint_of
 from agri_clip.errors import DataError
+from agri_clip.io.version import program_version
 from agri_clip.photos.photo import Photo, natural_order, read_photo
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
-from agri_clip.scoring.labeller import program_version
 from agri_clip.scoring.thresholds import ProposedBy
 from agri_clip.settings import Settings
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from agri_clip.archive.schema import ABOUT, FORMAT_VERSION, PROMPT_SETS, RUNS
 from agri_clip.errors import AgriClipError, DataError
-from agri_clip.scoring.labeller import program_version
+from agri_clip.io.version import program_version
 
 #: What the table that names the format holds.
 KIND = "agri_clip archive"

@@ -12,12 +12,12 @@ from agri_clip.errors import DataError, PhotoError
 from agri_clip.evaluation.metrics import evaluate
 from agri_clip.formats.coco import Annotations, with_sizes
 from agri_clip.io.console import progress
+from agri_clip.io.version import program_version
 from agri_clip.photos.photo import read_photo
 from agri_clip.prompts import PromptSet
 from agri_clip.regions import get_proposer
 from agri_clip.regions.base import Proposer, Regions
 from agri_clip.regions.card import find_card
-from agri_clip.scoring.labeller import program_version
 
 
 def photo_paths(truth: Annotations, images: Path) -> list[Path]:

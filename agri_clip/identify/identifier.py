@@ -20,12 +20,12 @@ from agri_clip.encoders import Encoder, extract_crops
 from agri_clip.encoders.views import encode_views
 from agri_clip.errors import AgriClipWarning, ModelError, PhotoError
 from agri_clip.identify.answer_words import WORDS, answer_sentence, check_language
+from agri_clip.io.version import program_version
 from agri_clip.models import defaults
 from agri_clip.photos.photo import Photo, read_photo
 from agri_clip.regions import Proposer
 from agri_clip.regions.base import Regions
 from agri_clip.regions.merging import Metric, nms
-from agri_clip.scoring.labeller import program_version
 from agri_clip.scoring.leaf_vectors import LeafVectors, embed_taxonomy
 from agri_clip.scoring.likeness import Likeness, likeness_for
 from agri_clip.scoring.rollup import NO_INSECT, UNKNOWN, best_taxa, finer_taxa, roll_up, sum_upward, weigh_evidence

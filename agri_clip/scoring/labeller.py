@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from importlib.metadata import version
 from typing import Any, TypeVar
 
 import numpy as np
 
 from agri_clip.detections import BACKGROUND, FOUND, Detections, PhotoRecord
 from agri_clip.encoders import Encoder
+from agri_clip.io.version import program_version
 from agri_clip.prompts import PromptSet, catalogued_labels
 from agri_clip.regions.base import Regions
 from agri_clip.regions.geometry import long_sides
@@ -327,9 +326,3 @@ def _remembered(memory: dict[Key, Value], key: Key, make: Callable[[], Value]) -
         for old in list(memory)[:-MOST_SETS]:
             memory.pop(old, None)
     return value
-
-
-@lru_cache(maxsize=1)
-def program_version() -> str:
-    """Version of the installed package."""
-    return version("agri-clip")

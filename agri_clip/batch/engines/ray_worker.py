@@ -15,7 +15,7 @@ from agri_clip.archive.season import Finished
 from agri_clip.batch.engines.stages import Proposed, Task, encode_group, propose, read_task
 from agri_clip.detector import Detector
 from agri_clip.encoders.base import vectors_fingerprint_of
-from agri_clip.scoring.labeller import program_version
+from agri_clip.io.version import program_version
 from agri_clip.settings import Settings
 
 

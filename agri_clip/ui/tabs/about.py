@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from agri_clip.archive.season import LIBRARIES
-from agri_clip.scoring.labeller import program_version
+from agri_clip.io.version import program_version
 from agri_clip.ui.page import Page
 from agri_clip.ui.viewer import html_table
 
