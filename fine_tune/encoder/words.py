@@ -27,6 +27,7 @@ from fine_tune.dual_encoder import TEXT_LENGTH
 from fine_tune.encoder.species import Species, families, groups, imagenet_groups, orders
 from fine_tune.pool import CropPool
 from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
+from fine_tune.synthetic import NONE
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class WordsRecipe:
         prototypes in a step.
     others : int
         Of the prototypes, those of classes that are no insects. More of them draw the words for nothing to all photos.
+    rare : float
+        How often a close-up of a group that neither network knows is taken, against one of a group that they know:
+        bees are photographed more often than booklice, and where pictures tell little that tells something.
     learning_rate, weight_decay, warmup : float, float, int
     projection_rate : float
         Rate of the image projection as a share of the others': few photos are learnt by heart by what moves freely.
@@ -73,6 +77,7 @@ class WordsRecipe:
     photos: int = 160
     prototypes: int = 96
     others: int = 5
+    rare: float = 1.0
     learning_rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup: int = 100
@@ -288,6 +293,10 @@ class WordsTrainer:
         self.group_sure = (sure[:, 0].clamp(0, 1) * 0.7 + 0.3) * answers.max(dim=1).values
         self.covered = torch.from_numpy(member.any(axis=0))
         self.insects = np.flatnonzero(classes.insect)
+        known = {name for name, covered in zip(groups(), member.any(axis=0), strict=True) if covered}
+        shown = features.looks.groups[features.close_ups :]
+        often = np.array([1.0 if name in known or name == NONE else recipe.rare for name in shown])
+        self.often = often / often.sum()
         self.average = [p.detach().clone() for p in self.parameters]
         self.step = 0
 
@@ -311,9 +320,11 @@ class WordsTrainer:
     def train_step(self) -> dict[str, float]:
         """Take one optimiser step; the losses before it."""
         r, f, rng = self.recipe, self.features, np.random.default_rng([self.recipe.seed, 53, self.step])
-        spans = ((0, f.close_ups), (f.close_ups, len(f.drawn)), (0, len(f.traps)), (0, len(f.photos)))
-        counts = (r.drawn, r.close_ups, r.traps, r.photos)
-        small, large, traps, photos = (rng.integers(*span, n) for span, n in zip(spans, counts, strict=True))
+        small, traps, photos = (
+            rng.integers(0, most, count)
+            for most, count in ((f.close_ups, r.drawn), (len(f.traps), r.traps), (len(f.photos), r.photos))
+        )
+        large = f.close_ups + rng.choice(len(self.often), r.close_ups, p=self.often)
         drawn = rng.permutation(np.concatenate([small, large]))
         chosen = self._choose_classes(rng)
         noise = f.residuals[torch.from_numpy(rng.integers(0, len(f.residuals), len(chosen)))]
