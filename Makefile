@@ -60,9 +60,9 @@ models: $(READY)
 		--start $(RUNS)/scales/model --rendered 150 --steps 1900 --rate 0.0012 --seed 1
 	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.detector --out $(RUNS)/gardens --photos "$(PHOTOS)" --named "$(NAMED)" \
 		--start $(RUNS)/leaves/model --rendered 120 --steps 1200 --rate 0.001 --seed 2
-	$(BIN)/python -m fine_tune.detector_calibration $(RUNS)/gardens/model --photos "$(PHOTOS)" --named "$(NAMED)"
+	$(BIN)/python -m fine_tune.detector.calibration $(RUNS)/gardens/model --photos "$(PHOTOS)" --named "$(NAMED)"
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable ".[train]"
-	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
+	$(KEEP_MEMORY) $(BIN)/python -m fine_tune.encoder.pretrain --out $(RUNS)/builtin --photos "$(PHOTOS)" \
 		--named "$(NAMED)" --teacher "$(TEACHER)"
 	rm -rf agri_clip/regions/weights/insect-yolo agri_clip/models/builtin
 	cp -R $(RUNS)/gardens/model agri_clip/regions/weights/insect-yolo
@@ -76,7 +76,7 @@ measure: $(READY)
 	mkdir -p $(RUNS)
 	$(BIN)/python benchmarks/models.py --photos "$(PHOTOS)" $(if $(NAMED),--named "$(NAMED)") \
 		$(if $(LEAVES),--leaves "$(LEAVES)") --speed --out docs/benchmark.md --json $(RUNS)/figures.json $(LEFT_OUT)
-	$(BIN)/python -m fine_tune.cards --figures $(RUNS)/figures.json
+	$(BIN)/python -m fine_tune.model_cards --figures $(RUNS)/figures.json
 
 clean:
 	rm -rf $(VENV) results

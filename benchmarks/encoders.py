@@ -18,9 +18,9 @@ from agri_clip.encoders.views import encode_views
 from agri_clip.prompts import PromptSet
 from agri_clip.scoring.score import embed_prompts, score
 from benchmarks.intervals import auroc, mean_over, with_interval
-from fine_tune.bank import group_prompts
-from fine_tune.crops import read_annotated, sample_backgrounds
-from fine_tune.pool import render_pool
+from fine_tune.encoder.crop_pool import render_pool
+from fine_tune.encoder.crops import read_annotated, sample_backgrounds
+from fine_tune.encoder.prompt_bank import group_prompts
 from fine_tune.synthetic import GROUP_NAMES, NONE
 from fine_tune.synthetic.attributes import PHRASES, values_of
 from fine_tune.synthetic.camera import lose_detail

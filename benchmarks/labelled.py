@@ -14,7 +14,7 @@ from agri_clip.formats import coco
 from agri_clip.formats.coco import Annotations
 from agri_clip.photos.photo import Photo, read_photo
 from benchmarks.intervals import Matches
-from fine_tune.detector_photos import render_photo
+from fine_tune.detector.photos import render_photo
 from fine_tune.synthetic import RenderedPhoto, render_trap, split_rng
 from fine_tune.synthetic.scenes import CARDS, PHOTO_KINDS
 

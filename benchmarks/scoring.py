@@ -38,7 +38,7 @@ from agri_clip.scoring.score import (
 from benchmarks.intervals import ap50
 from benchmarks.labelled import TRAP_KINDS, LabelledSet, match, real_set, rendered_set
 from benchmarks.whole_way import PROMPT, Outcome, choose_threshold, counting_error
-from fine_tune.detector_photos import render_photo
+from fine_tune.detector.photos import render_photo
 from fine_tune.synthetic import GROUP_NAMES, RenderedPhoto, render_trap, split_rng
 
 WEIGHTS = (0.0, 0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)

@@ -34,7 +34,7 @@ from agri_clip.scoring.likeness import DEFAULT_THRESHOLDS, TABLE, Likeness, like
 from agri_clip.scoring.rollup import UNKNOWN, Evidence, roll_up, sum_upward, weigh_evidence
 from agri_clip.scoring.taxonomy import LEVELS, Level, Taxonomy, leaf_weights, read_table
 from fine_tune.adapt.calibration import reliability
-from fine_tune.crops import read_annotated, sample_backgrounds
+from fine_tune.encoder.crops import read_annotated, sample_backgrounds
 
 #: Temperatures lie between these.
 COLDEST, HOTTEST = 0.1, 20.0

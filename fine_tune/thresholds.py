@@ -21,9 +21,9 @@ from agri_clip.detections import Detections
 from agri_clip.detector import Detector
 from agri_clip.evaluation.matching import MATCH_IOU, match_boxes
 from agri_clip.scoring.thresholds import LEVELS, TABLE, FittedThresholds, pair_of, write_row
-from fine_tune.crops import read_annotated
-from fine_tune.detector_named import read_named
-from fine_tune.detector_photos import render_photo
+from fine_tune.detector.named import read_named
+from fine_tune.detector.photos import render_photo
+from fine_tune.encoder.crops import read_annotated
 
 #: What is asked for.
 PROMPT = "an insect"

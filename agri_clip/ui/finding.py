@@ -21,8 +21,8 @@ from agri_clip.regions.base import Regions
 from agri_clip.scoring.labeller import Labeller
 from agri_clip.scoring.trials import rank_phrasings
 from agri_clip.settings import Settings
+from agri_clip.ui.fair_lock import EncoderInTurn, ProposerInTurn, Turns
 from agri_clip.ui.options import PageOptions
-from agri_clip.ui.turns import EncoderInTurn, ProposerInTurn, Turns
 
 #: Side in pixels and JPEG quality of the crops that a finding keeps: no encoder in use reads more than 384 pixels.
 CROP, CROP_QUALITY = 384, 92

@@ -23,7 +23,7 @@ from agri_clip.scoring.label_vectors import NO_CLASS, embed_prompts, match_label
 from fine_tune.adapt.check import Findings, check_samples, crop_hashes
 from fine_tune.adapt.gate import can_hold_out
 from fine_tune.adapt.ladder import Climbed, Method, climb
-from fine_tune.adapt.reminders import crops_of, other_groups
+from fine_tune.adapt.rehearsal import crops_of, other_groups
 from fine_tune.adapt.samples import BACKGROUND, LabelledCrops
 from fine_tune.adapt.trials import Task
 

@@ -13,7 +13,7 @@ from agri_clip.evaluation.runs import photo_paths
 from agri_clip.formats import coco
 from agri_clip.photos.photo import read_photo
 from fine_tune.adapt.splits import hold_out
-from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector.photos import LabelledPhoto
 
 #: Bytes of pixels that are kept as they are; further photos are kept packed, which costs time and little quality.
 MOST_BYTES = 1 << 30

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from fine_tune.contrastive import contrastive_loss
+from fine_tune.encoder.contrastive import contrastive_loss
 
 
 @dataclass(frozen=True)

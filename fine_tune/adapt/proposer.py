@@ -23,10 +23,10 @@ from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import fingerprint, obtain_weights, read_settings, save_model_folder
 from fine_tune.adapt.curves import TensorBoardLog, plot_curve, write_metrics
 from fine_tune.adapt.field_photos import hold_out_photos, read_field_photos
-from fine_tune.detector import SETTINGS, Recipe, Tiles, Trainer, open_network
-from fine_tune.detector_calibration import calibrate
-from fine_tune.detector_photos import LabelledPhoto, read_rendered, render_photo, write_photos
-from fine_tune.schedule import made_ahead
+from fine_tune.detector.calibration import calibrate
+from fine_tune.detector.photos import LabelledPhoto, read_rendered, render_photo, write_photos
+from fine_tune.detector.training import SETTINGS, Recipe, Tiles, Trainer, open_network
+from fine_tune.training.schedule import made_ahead
 
 #: Where the rendered photos and the checkpoint are, until the run has ended.
 WORK = "unfinished"
@@ -34,7 +34,7 @@ WORK = "unfinished"
 
 @dataclass(frozen=True)
 class ProposerRecipe(Recipe):
-    """How a proposer is trained further: as `fine_tune.detector.Recipe`, gentler and shorter, and
+    """How a proposer is trained further: as `fine_tune.detector.training.Recipe`, gentler and shorter, and
 
     Attributes
     ----------

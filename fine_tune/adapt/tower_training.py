@@ -26,13 +26,13 @@ from agri_clip.io.console import progress
 from fine_tune.adapt.curves import TensorBoardLog, write_metrics
 from fine_tune.adapt.judging import Judgement, contrast, judge
 from fine_tune.adapt.lora import add_lora
-from fine_tune.adapt.reminders import Reminded
+from fine_tune.adapt.rehearsal import Reminded
 from fine_tune.adapt.shots import ShotBatch, Shots
 from fine_tune.adapt.wise import blend_weights, scale_adapter
-from fine_tune.checkpoints import load_checkpoint, save_checkpoint
-from fine_tune.contrastive import MAX_LOGIT_SCALE
-from fine_tune.precision import fast_bfloat16
-from fine_tune.schedule import cosine_with_warmup, decay_groups, made_ahead
+from fine_tune.encoder.contrastive import MAX_LOGIT_SCALE
+from fine_tune.training.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.training.precision import fast_bfloat16
+from fine_tune.training.schedule import cosine_with_warmup, decay_groups, made_ahead
 
 Method = Literal["lora", "full"]
 

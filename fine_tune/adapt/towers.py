@@ -22,13 +22,13 @@ from agri_clip.prompts.templates import expand
 from fine_tune.adapt.curves import plot_curve
 from fine_tune.adapt.judging import Judgement
 from fine_tune.adapt.lora import save_lora
-from fine_tune.adapt.reminders import Reminded, crops_of, other_groups, texts_of
+from fine_tune.adapt.rehearsal import Reminded, crops_of, other_groups, texts_of
 from fine_tune.adapt.samples import BACKGROUND, LabelledCrops
 from fine_tune.adapt.shots import Shots
 from fine_tune.adapt.splits import hold_out
 from fine_tune.adapt.tower_training import RECIPES, HeldOut, Method, TowerRecipe, TowerRun, TowerTrainer
 from fine_tune.adapt.wise import choose_blend
-from fine_tune.dual_encoder import words_in
+from fine_tune.encoder.dual_encoder import words_in
 
 #: Rendered crops of each group outside the labels: to train on, and to measure what is lost.
 REMINDERS, OTHER_CROPS = 8, 4

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTextConfig, TimmWrapperConfig, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
-from fine_tune.dual_encoder import END, PAD, START, TEXT_LENGTH
+from fine_tune.encoder.dual_encoder import END, PAD, START, TEXT_LENGTH
 from fine_tune.encoder.tower import Rest
 from fine_tune.encoder.words import WordsRecipe
 

@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from fine_tune.encoder.assembly import features_of
+from fine_tune.encoder.crop_pool import CropPool, described
 from fine_tune.encoder.photo_pool import PhotoPool
 from fine_tune.encoder.species import read_species
 from fine_tune.encoder.tower import Heads, Material, Rest
 from fine_tune.encoder.words import Features, all_classes, common_part, prototypes
-from fine_tune.pool import CropPool, described
 
 #: Photos with fewer crops tell nothing of how much crops of one photo differ.
 LEAST_CROPS = 5

@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fine_tune.bank import fits
-from fine_tune.batches import augment
 from fine_tune.encoder.assembly import features_of
+from fine_tune.encoder.batches import augment
+from fine_tune.encoder.crop_pool import CropPool
 from fine_tune.encoder.networks import Teacher, to_pixels
 from fine_tune.encoder.photo_pool import BATCH, Answers, PhotoPool
 from fine_tune.encoder.photos import NamedPhoto
+from fine_tune.encoder.prompt_bank import fits
 from fine_tune.encoder.species import group_of, groups
 from fine_tune.encoder.tower import Material, Rest, TowerRecipe, first_stages
-from fine_tune.pool import CropPool
 from fine_tune.synthetic import NONE
 
 #: Crops of one kind that are changed and seen by the network together.
@@ -142,6 +142,6 @@ def gather(
 
 
 def fits_of_groups(names: np.ndarray) -> np.ndarray:
-    """As `fine_tune.bank.fits`, of crops of photos: insect or not is all that is known."""
+    """As `fine_tune.encoder.prompt_bank.fits`, of crops of photos: insect or not is all that is known."""
     empty = np.zeros((len(names), 1, 1, 3), np.uint8)
     return fits(CropPool(empty, tuple(map(str, names)), ({},) * len(names), ((),) * len(names)))

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from agri_clip.errors import ModelError
-from fine_tune.dual_encoder import MEAN, STD
+from fine_tune.encoder.dual_encoder import MEAN, STD
 
 #: Architecture of timm by the package of the registry that holds its ImageNet weights (Apache-2.0).
 PACKAGES = {

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from agri_clip.errors import DataError
-from fine_tune.detector_named import read_boxes
+from fine_tune.detector.named import read_boxes
 from fine_tune.recolouring import develop
 
 #: The only split that may be trained on.

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fine_tune.bank import SECTIONS, bank_loss
-from fine_tune.checkpoints import load_checkpoint, save_checkpoint
 from fine_tune.encoder.networks import to_pixels
 from fine_tune.encoder.photo_pool import Answers, PhotoPool
-from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
+from fine_tune.encoder.prompt_bank import SECTIONS, bank_loss
+from fine_tune.training.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.training.schedule import cosine_with_warmup, decay_groups, follow
 
 #: Columns of the bank.
 QUESTIONS = max(section.stop for section in SECTIONS.values())
@@ -173,7 +173,7 @@ class Material:
     photo_groups : ndarray, shape (n,), int64
         Number of the group that a crop of a photo shows; -1 where it is not known.
     fit_close_ups, fit_drawn, fit_traps : ndarray, bool
-        As `fine_tune.bank.fits`, of the drawn and trap crops.
+        As `fine_tune.encoder.prompt_bank.fits`, of the drawn and trap crops.
     """
 
     photos_large: Tensor

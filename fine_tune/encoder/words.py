@@ -19,15 +19,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agri_clip.prompts.templates import TEMPLATES, with_article
-from fine_tune.bank import MORE_TEMPLATES, SECTIONS, bank_loss, draw_bank, insect_loss
-from fine_tune.batches import write_caption
-from fine_tune.checkpoints import load_checkpoint, save_checkpoint
-from fine_tune.contrastive import contrastive_loss
-from fine_tune.dual_encoder import TEXT_LENGTH
+from fine_tune.encoder.batches import write_caption
+from fine_tune.encoder.contrastive import contrastive_loss
+from fine_tune.encoder.crop_pool import CropPool
+from fine_tune.encoder.dual_encoder import TEXT_LENGTH
+from fine_tune.encoder.prompt_bank import MORE_TEMPLATES, SECTIONS, bank_loss, draw_bank, insect_loss
 from fine_tune.encoder.species import Species, families, groups, imagenet_groups, orders
-from fine_tune.pool import CropPool
-from fine_tune.schedule import cosine_with_warmup, decay_groups, follow
 from fine_tune.synthetic import NONE
+from fine_tune.training.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.training.schedule import cosine_with_warmup, decay_groups, follow
 
 
 @dataclass(frozen=True)
@@ -291,9 +291,10 @@ class WordsTrainer:
         answers = (by_teacher + by_start) / (by_teacher.sum(dim=1, keepdim=True) + sure).clamp_min(1e-6)
         self.group_answers = answers
         self.group_sure = (sure[:, 0].clamp(0, 1) * 0.7 + 0.3) * answers.max(dim=1).values
-        self.covered = torch.from_numpy(member.any(axis=0))
+        covered = np.asarray(member.any(axis=0))
+        self.covered = torch.from_numpy(covered)
         self.insects = np.flatnonzero(classes.insect)
-        known = {name for name, covered in zip(groups(), member.any(axis=0), strict=True) if covered}
+        known = {name for number, name in enumerate(groups()) if covered[number]}
         shown = features.looks.groups[features.close_ups :]
         often = np.array([1.0 if name in known or name == NONE else recipe.rare for name in shown])
         self.often = often / often.sum()

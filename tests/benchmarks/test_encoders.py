@@ -13,7 +13,7 @@ from benchmarks.encoders import (
     real_crops,
     rendered_crops,
 )
-from fine_tune.crops import cut_real_crops
+from fine_tune.encoder.crops import cut_real_crops
 from fine_tune.synthetic import GROUP_NAMES
 from fine_tune.synthetic.attributes import PHRASES
 from fine_tune.synthetic.camera import lose_detail

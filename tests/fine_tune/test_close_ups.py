@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fine_tune.pool import described, render_pool
+from fine_tune.encoder.crop_pool import described, render_pool
 from fine_tune.synthetic import GROUP_NAMES, NONE
 from fine_tune.synthetic.captions import NOTHING, captions, nothing_kind
 from fine_tune.synthetic.close_ups import recolour, relight, render_close_up, tilt

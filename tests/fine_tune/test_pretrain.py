@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from fine_tune.batches import augment
-from fine_tune.contrastive import contrastive_loss
-from fine_tune.dual_encoder import train_tokenizer
-from fine_tune.pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
-from fine_tune.schedule import cosine_with_warmup, decay_groups
+from fine_tune.encoder.batches import augment
+from fine_tune.encoder.contrastive import contrastive_loss
+from fine_tune.encoder.crop_pool import CropPool, load_pool, read_pool, render_pool, save_pool, write_pool
+from fine_tune.encoder.dual_encoder import train_tokenizer
+from fine_tune.training.schedule import cosine_with_warmup, decay_groups
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from agri_clip.errors import DataError
 from agri_clip.regions.contrast import ContrastProposer
 from agri_clip.settings import Settings
 from agri_clip.ui.answering import Place
-from agri_clip.ui.turns import EncoderInTurn, Turns
+from agri_clip.ui.fair_lock import EncoderInTurn, Turns
 
 
 class Base:

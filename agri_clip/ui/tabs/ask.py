@@ -13,12 +13,12 @@ from agri_clip.errors import DataError
 from agri_clip.photos.formats import PHOTO_EXTENSIONS
 from agri_clip.scoring.label_vectors import THRESHOLD
 from agri_clip.ui.answering import Asked, Searched
+from agri_clip.ui.archive_html import alike_html, counts_html, ranked_html
 from agri_clip.ui.archives import chosen_place, file_stem, open_places
 from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.page import SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
-from agri_clip.ui.shown import alike_html, counts_html, ranked_html
 from agri_clip.ui.uploads import read_upload
 from agri_clip.ui.words import say
 

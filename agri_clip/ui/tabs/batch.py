@@ -18,6 +18,7 @@ from agri_clip.photos.formats import PHOTO_EXTENSIONS
 from agri_clip.scoring.label_vectors import THRESHOLD
 from agri_clip.settings import Settings
 from agri_clip.ui.answering import Asked, most_first
+from agri_clip.ui.archive_html import chart, counts_html, failures_html, progress_html
 from agri_clip.ui.archives import file_stem
 from agri_clip.ui.asking import Questions, asked_prompts, lay_questions, prompt_notes
 from agri_clip.ui.batches import Done, Job, folder_job, run_job, upload_job
@@ -25,7 +26,6 @@ from agri_clip.ui.options import allowed_folders
 from agri_clip.ui.page import BATCHES, SCORES, Changes, Page, make_status
 from agri_clip.ui.saving import SaveButton, connect_saving, make_save_button
 from agri_clip.ui.sessions import Session
-from agri_clip.ui.shown import chart, counts_html, failures_html, progress_html
 from agri_clip.ui.words import say
 
 #: Batches that run at once; the models take turns, so further ones would only need more memory.

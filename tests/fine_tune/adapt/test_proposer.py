@@ -21,8 +21,8 @@ from agri_clip.regions.yolo_models import save_model_folder
 from fine_tune.adapt import proposer as adapting
 from fine_tune.adapt.field_photos import hold_out_photos, read_field_photos
 from fine_tune.adapt.proposer import FieldTrainer, ProposerRecipe, ProposerResult, adapt_proposer, precision_on
-from fine_tune.detector import build_detector
-from fine_tune.detector_photos import LabelledPhoto, write_photos
+from fine_tune.detector.photos import LabelledPhoto, write_photos
+from fine_tune.detector.training import build_detector
 
 TINY = ProposerRecipe(photos=2, steps=4, batch=2, warmup=1, tile=64, judge_every=2, rendered=1, seed=3)
 SIDE, SQUARE = 160, 40

@@ -11,7 +11,7 @@ import pytest
 import timm
 import torch
 
-from fine_tune.pool import CropPool, render_pool
+from fine_tune.encoder.crop_pool import CropPool, render_pool
 from fine_tune.synthetic import NONE
 
 LOAD = """

@@ -10,8 +10,8 @@ import pytest
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.clip import INPUT_SIZES, input_size
 from agri_clip.errors import ModelError
-from fine_tune.dual_encoder import save_dual_encoder, train_tokenizer
 from fine_tune.encoder.assembly import build_model
+from fine_tune.encoder.dual_encoder import save_dual_encoder, train_tokenizer
 from fine_tune.encoder.words import WordsRecipe
 
 

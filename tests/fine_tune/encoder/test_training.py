@@ -13,17 +13,16 @@ from transformers import AutoModel, AutoProcessor
 
 from agri_clip.encoders import get_encoder
 from agri_clip.errors import AgriClipError, DataError, ModelError
-from fine_tune import pretrain
-from fine_tune.dual_encoder import END, open_dual_encoder, save_dual_encoder, train_tokenizer
-from fine_tune.encoder import networks
+from fine_tune.encoder import networks, pretrain
 from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
+from fine_tune.encoder.crop_pool import CropPool
+from fine_tune.encoder.dual_encoder import END, open_dual_encoder, save_dual_encoder, train_tokenizer
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended, first_stages
 from fine_tune.encoder.words import WordsRecipe, common_part, prototypes
-from fine_tune.pool import CropPool
 
 TOWER = TowerRecipe(
     architecture="tf_efficientnet_lite0",

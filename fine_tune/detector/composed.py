@@ -14,9 +14,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fine_tune.detector_named import KIND
-from fine_tune.detector_photos import LabelledPhoto
-from fine_tune.detector_tiles import SHORTEST, VISIBLE, cut_window, turn
+from fine_tune.detector.named import KIND
+from fine_tune.detector.photos import LabelledPhoto
+from fine_tune.detector.tiles import SHORTEST, VISIBLE, cut_window, turn
 from fine_tune.recolouring import develop, turn_hue
 from fine_tune.synthetic import GROUPS, backgrounds, split_rng
 from fine_tune.synthetic.close_ups import garden_ground, living_insect

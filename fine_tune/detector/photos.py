@@ -14,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from fine_tune.crops import read_annotated
+from fine_tune.encoder.crops import read_annotated
 from fine_tune.synthetic import GROUPS, RenderedPhoto, render_trap, split_rng
 from fine_tune.synthetic.export import write_jpeg
 from fine_tune.synthetic.scenes import CARDS, MADE_UP, PHOTO_KINDS

@@ -8,7 +8,7 @@ import numpy as np
 
 from agri_clip.encoders import get_encoder
 from agri_clip.encoders.adapted import AdaptedEncoder
-from agri_clip.ui.turns import EncoderInTurn, Turns
+from agri_clip.ui.fair_lock import EncoderInTurn, Turns
 
 
 def test_whoever_waits_comes_before_who_wants_it_again():

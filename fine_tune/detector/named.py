@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from agri_clip.errors import DataError
-from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector.photos import LabelledPhoto
 
 #: Boxes of the photos, in pixels of the stored files.
 BOXES = Path(__file__).with_name("data") / "named_boxes.csv"

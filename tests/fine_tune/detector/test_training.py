@@ -13,10 +13,9 @@ import torch
 
 from agri_clip.errors import AgriClipError
 from agri_clip.regions.yolo import YoloProposer
-from fine_tune.detector import WITH_CLOSE_UPS, Recipe, Tiles, Trainer, open_network, train_detector
-from fine_tune.detector_composed import CutOut, Sources, compose_tile, labels_seen, lay_cut_out, soften
-from fine_tune.detector_named import KIND, cut_out, read_boxes
-from fine_tune.detector_photos import (
+from fine_tune.detector.composed import CutOut, Sources, compose_tile, labels_seen, lay_cut_out, soften
+from fine_tune.detector.named import KIND, cut_out, read_boxes
+from fine_tune.detector.photos import (
     TRAINING_KINDS,
     LabelledPhoto,
     draw_settings,
@@ -24,7 +23,8 @@ from fine_tune.detector_photos import (
     render_photo,
     write_photos,
 )
-from fine_tune.detector_tiles import TileRecipe, cut_close_up, cut_tile
+from fine_tune.detector.tiles import TileRecipe, cut_close_up, cut_tile
+from fine_tune.detector.training import WITH_CLOSE_UPS, Recipe, Tiles, Trainer, open_network, train_detector
 
 TINY = Recipe(photos=8, steps=4, batch=2, warmup=2, tile=64, left_out=("leaf",), left_out_until=0.5, seed=3)
 YELLOW = (230, 200, 20)

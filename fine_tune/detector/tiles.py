@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector.photos import LabelledPhoto
 from fine_tune.recolouring import develop, recolour, turn_hue
 from fine_tune.synthetic.made_up import any_colour
 

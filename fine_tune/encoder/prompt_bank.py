@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from agri_clip.prompts import PromptSet, Target
 from agri_clip.prompts.negatives import DEFAULT_NEGATIVES
 from agri_clip.prompts.templates import TEMPLATES, with_article
-from fine_tune.pool import CropPool
+from fine_tune.encoder.crop_pool import CropPool
 from fine_tune.synthetic.attributes import PHRASES, values_of
 from fine_tune.synthetic.captions import NOTHING, nothing_kind
 from fine_tune.synthetic.crops import Attributes

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agri_clip.errors import DataError
-from fine_tune import cards
+from fine_tune import model_cards as cards
 from fine_tune.synthetic.attributes import PHRASES
 
 

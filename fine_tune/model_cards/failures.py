@@ -13,8 +13,8 @@ from agri_clip.evaluation.matching import match_boxes
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.report.fonts import draw_text
 from agri_clip.scoring.score import LabelVectors, embed_prompts
-from fine_tune.bank import group_prompts
-from fine_tune.detector_photos import render_photo
+from fine_tune.detector.photos import render_photo
+from fine_tune.encoder.prompt_bank import group_prompts
 from fine_tune.synthetic import GROUP_NAMES, render_crop, split_rng
 from fine_tune.synthetic.scenes import PHOTO_KINDS
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fine_tune.adapt.judging import Judgement
-from fine_tune.adapt.reminders import Reminded, crops_of, other_groups, texts_of
+from fine_tune.adapt.rehearsal import Reminded, crops_of, other_groups, texts_of
 from fine_tune.adapt.shots import Shots
 from fine_tune.adapt.tower_training import TowerTrainer
 from fine_tune.adapt.towers import MOST_LOST, adapt_towers

@@ -1,6 +1,6 @@
 """Trains the embedded dual encoder: an image tower that starts from weights of photos, and a text tower from nothing.
 
-python -m fine_tune.pretrain --out runs/builtin --photos TRAPS --named NAMED --teacher TEACHER
+python -m fine_tune.encoder.pretrain --out runs/builtin --photos TRAPS --named NAMED --teacher TEACHER
 
 The same command after a kill goes on where it was. The steps, each kept in the folder: crops are drawn and cut; the two
 networks say what they see on the photos; the image tower is trained (`fine_tune.encoder.tower`); the text tower learns
@@ -24,19 +24,19 @@ import typer
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import INPUT_SIZES
 from agri_clip.models.hub import fingerprint
-from fine_tune.bank import SECTIONS
-from fine_tune.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
-from fine_tune.dual_encoder import open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.encoder.assembly import build_model, centred_projection, put_tower, take_tower
+from fine_tune.encoder.crop_pool import CropPool, load_pool, read_pool, save_pool, write_pool
+from fine_tune.encoder.crops import BACKGROUND_CAPTIONS, RealCrops, cut_proposed_crops, cut_real_crops
+from fine_tune.encoder.dual_encoder import open_dual_encoder, save_dual_encoder, train_tokenizer, words_in
 from fine_tune.encoder.features import gather_features
 from fine_tune.encoder.material import gather
 from fine_tune.encoder.networks import Teacher, load_start, load_teacher
 from fine_tune.encoder.photo_pool import read_photo_pool, write_photo_pool
 from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
+from fine_tune.encoder.prompt_bank import SECTIONS
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended
 from fine_tune.encoder.words import WordsRecipe, WordsTrainer, texts_of
-from fine_tune.pool import CropPool, load_pool, read_pool, save_pool, write_pool
 from fine_tune.synthetic import NONE
 
 #: Places of each photo where a ground for close-ups is looked for, and the side of these, pixels.

@@ -10,9 +10,9 @@ from scipy.special import expit, logit
 
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import save_model_folder
-from fine_tune.detector import build_detector
-from fine_tune.detector_calibration import calibrate, fit_calibration
-from fine_tune.detector_photos import LabelledPhoto
+from fine_tune.detector.calibration import calibrate, fit_calibration
+from fine_tune.detector.photos import LabelledPhoto
+from fine_tune.detector.training import build_detector
 
 
 def test_the_line_that_made_the_labels_is_found() -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from fine_tune.bank import SECTIONS, choice_loss, draw_bank, fits, insect_loss
-from fine_tune.pool import CropPool, render_pool
+from fine_tune.encoder.crop_pool import CropPool, render_pool
+from fine_tune.encoder.prompt_bank import SECTIONS, choice_loss, draw_bank, fits, insect_loss
 from fine_tune.synthetic import GROUP_NAMES, NONE
 from fine_tune.synthetic.attributes import PHRASES, values_of
 from fine_tune.synthetic.captions import NOTHING

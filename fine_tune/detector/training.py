@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from agri_clip.errors import ModelError
 from agri_clip.regions.yolo_models import fingerprint, import_ultralytics, load_model, save_model_folder
-from fine_tune.checkpoints import load_checkpoint, save_checkpoint
-from fine_tune.detector_composed import Sources, compose_tile, read_cut_outs, write_drawn
-from fine_tune.detector_named import read_named, write_cut_outs
-from fine_tune.detector_photos import LabelledPhoto, read_real, read_rendered, write_photos
-from fine_tune.detector_tiles import TileRecipe, cut_close_up, cut_tile
-from fine_tune.precision import Bfloat16, fast_bfloat16, training_device
-from fine_tune.schedule import cosine_with_warmup, decay_groups, follow, made_ahead
+from fine_tune.detector.composed import Sources, compose_tile, read_cut_outs, write_drawn
+from fine_tune.detector.named import read_named, write_cut_outs
+from fine_tune.detector.photos import LabelledPhoto, read_real, read_rendered, write_photos
+from fine_tune.detector.tiles import TileRecipe, cut_close_up, cut_tile
+from fine_tune.training.checkpoints import load_checkpoint, save_checkpoint
+from fine_tune.training.precision import Bfloat16, fast_bfloat16, training_device
+from fine_tune.training.schedule import cosine_with_warmup, decay_groups, follow, made_ahead
 
 #: What the shipped model tells `YoloProposer`: native scale, slices of twice the training tile's side, and two coarse
 #: looks at the whole photo. A look of the training tile's own side shows the largest insects as training did.
@@ -410,7 +410,3 @@ def main(
     if named is not None:
         recipe = replace(recipe, **WITH_CLOSE_UPS)
     typer.echo(f"model in {train_detector(recipe, out, photos, named=named, start=start)}")
-
-
-if __name__ == "__main__":
-    typer.run(main)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from fine_tune.pool import CropPool
+from fine_tune.encoder.crop_pool import CropPool
 from fine_tune.recolouring import develop, recolour
 from fine_tune.synthetic import Attributes, captions
 from fine_tune.synthetic.camera import lose_detail

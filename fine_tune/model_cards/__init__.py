@@ -1,6 +1,6 @@
 """Writes the cards of the embedded models from their training records and the benchmark's figures.
 
-python -m fine_tune.cards --figures figures.json      # docs/model-card.md and two pictures of failures
+python -m fine_tune.model_cards --figures figures.json      # docs/model-card.md and two pictures of failures
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any
 from agri_clip.encoders import get_encoder
 from agri_clip.errors import DataError
 from agri_clip.regions.yolo import YoloProposer
-from fine_tune.cards.failures import finding_failures, naming_failures
 from fine_tune.encoder.networks import PACKAGES
-from fine_tune.pretrain import TRAINING
+from fine_tune.encoder.pretrain import TRAINING
+from fine_tune.model_cards.failures import finding_failures, naming_failures
 from fine_tune.synthetic.export import write_jpeg
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,11 +1,11 @@
-"""``python -m fine_tune.cards``: write the cards of the embedded models."""
+"""``python -m fine_tune.model_cards``: write the cards of the embedded models."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fine_tune.cards import ROOT, write_cards
+from fine_tune.model_cards import ROOT, write_cards
 
 
 def main(

@@ -1,6 +1,6 @@
 """Makes a detector's confidence a probability: fitted on labelled photos and kept in the model folder's settings.
 
-python -m fine_tune.detector_calibration FOLDER --photos DIR --named DIR
+python -m fine_tune.detector.calibration FOLDER --photos DIR --named DIR
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from scipy.special import log_expit, logit
 from agri_clip.evaluation.matching import match_boxes
 from agri_clip.regions.yolo import YoloProposer
 from agri_clip.regions.yolo_models import ARCHITECTURE, SETTINGS_KEY
-from fine_tune.detector_named import read_named
-from fine_tune.detector_photos import LabelledPhoto, read_real, render_photo
+from fine_tune.detector.named import read_named
+from fine_tune.detector.photos import LabelledPhoto, read_real, render_photo
 
 #: Most boxes of one photo that take part, so that a crowded one does not decide alone.
 MOST_BOXES = 400

@@ -1,0 +1,1 @@
+"""Trains `insect-yolo`, the embedded class-agnostic detector."""

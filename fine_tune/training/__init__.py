@@ -1,0 +1,1 @@
+"""What every training run shares: schedules, checkpoints that resume, precision."""
