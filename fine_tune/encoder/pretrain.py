@@ -20,6 +20,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from torch import Tensor
 
 from agri_clip.encoders.base import KNOWN_WORDS
 from agri_clip.encoders.clip import INPUT_SIZES
@@ -36,7 +37,7 @@ from fine_tune.encoder.photos import NamedPhoto, cut_grounds, read_named_photos
 from fine_tune.encoder.prompt_bank import SECTIONS
 from fine_tune.encoder.species import groups
 from fine_tune.encoder.tower import Heads, Rest, TowerRecipe, TowerTrainer, blended
-from fine_tune.encoder.words import WordsRecipe, WordsTrainer, texts_of
+from fine_tune.encoder.words import Features, WordsRecipe, WordsTrainer, texts_of
 from fine_tune.synthetic import NONE
 
 #: Places of each photo where a ground for close-ups is looked for, and the side of these, pixels.
@@ -58,7 +59,8 @@ class Recipe:
     sizes : tuple of int
         Sides of the inputs that the model may be given, rising.
     tower : TowerRecipe
-    words : WordsRecipe
+    words : tuple of WordsRecipe
+        Runs of the words from the same start; their mean is kept.
     start : str
         Fingerprint of the model whose tower is trained further; empty from the photos' weights alone.
     seed : int
@@ -73,7 +75,7 @@ class Recipe:
     photo_side: int = 208
     sizes: tuple[int, ...] = (112, 160, 224)
     tower: TowerRecipe = field(default_factory=TowerRecipe)
-    words: WordsRecipe = field(default_factory=WordsRecipe)
+    words: tuple[WordsRecipe, ...] = (WordsRecipe(), WordsRecipe(rare=0.4, close_ups=128))
     start: str = ""
     seed: int = 3
 
@@ -181,23 +183,46 @@ def pretrain(
     rest = blended(trainer.average, began_with, tower.blend)
     features = gather_features(material, pool, drawn, close_ups, rest, trainer.heads, knows_species.names)
     texts = texts_of(features)
-    tokenizer = train_tokenizer(texts, vocabulary_size=recipe.words.vocabulary)
-    model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), recipe.words)
+    words = recipe.words[0]
+    tokenizer = train_tokenizer(texts, vocabulary_size=words.vocabulary)
+    model = build_model(tower.architecture, features.photos.shape[1], len(tokenizer), words)
     put_tower(model, net, rest, tower.kept_stages)
     others = torch.cat([features.drawn[::4], features.traps]).numpy()
     shared = features.mean.numpy(), features.one.numpy()
-    projection = centred_projection(features.photos.numpy(), others, recipe.words.projection, *shared)
+    projection = centred_projection(features.photos.numpy(), others, words.projection, *shared)
     model.visual_projection.weight.data.copy_(torch.from_numpy(projection))
-    words = WordsTrainer(recipe.words, features, model, tokenizer, out)
-    words.resume()
-    words.run()
-    words.keep_average()
+    learn_words(recipe.words, features, model, tokenizer, out)
     model.config.update({INPUT_SIZES: list(recipe.sizes)})
     save_dual_encoder(out / "model", model.eval(), tokenizer, recipe.sizes[-1], half=True)
     (out / "model" / KNOWN_WORDS).write_text("\n".join(words_in(texts)) + "\n", encoding="utf-8")
     record = facts(recipe, model, photos, material.fit_traps, round(trainer.seconds + time.perf_counter() - began))
     (out / "model" / TRAINING).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
     return out / "model"
+
+
+def learn_words(recipes: Sequence[WordsRecipe], features: Features, model: Any, tokenizer: Any, out: Path) -> None:
+    """Teach a model its words in several runs from the same start, and give it the mean of their weights.
+
+    References
+    ----------
+    Wortsman et al., Model soups: averaging weights of multiple fine-tuned models, ICML 2022.
+    """
+    start, learnt = deepcopy(model.state_dict()), list[dict[str, Any]]()
+    for number, recipe in enumerate(recipes):
+        folder = out / f"words-{number}"
+        folder.mkdir(exist_ok=True)
+        model.load_state_dict(start)
+        trainer = WordsTrainer(recipe, features, model, tokenizer, folder)
+        trainer.resume()
+        trainer.run()
+        trainer.keep_average()
+        learnt.append(deepcopy(model.state_dict()))
+    model.load_state_dict({name: mean_of([state[name] for state in learnt]) for name in start})
+
+
+def mean_of(values: Sequence[Tensor]) -> Tensor:
+    """The mean of tensors of numbers; of whole numbers, which runs share, the first."""
+    return torch.stack(list(values)).mean(dim=0) if values[0].is_floating_point() else values[0]
 
 
 def facts(
@@ -240,7 +265,7 @@ def main(
         close_ups=close_ups,
         photo_crops=photo_crops,
         tower=TowerRecipe(architecture=architecture, steps=steps),
-        words=WordsRecipe(steps=words),
+        words=tuple(replace(each, steps=words) for each in Recipe.words),
         seed=seed,
     )
     model = pretrain(recipe, out, traps=photos, named=named, teacher=teacher, start=start, processes=threads)

@@ -61,7 +61,8 @@ def write_cards(figures: Path, docs: Path) -> list[Path]:
 def builtin_values(measured: Record) -> dict[str, str]:
     """What the encoder's card quotes."""
     record = json.loads((BUILTIN / TRAINING).read_text(encoding="utf-8"))
-    recipe, tower, words = record["recipe"], record["recipe"]["tower"], record["recipe"]["words"]
+    recipe, tower, runs = record["recipe"], record["recipe"]["tower"], record["recipe"]["words"]
+    words = runs[0]
     figures = measured["encoders"]["models"]["builtin"]
     check = measured["photos"]["models"]["builtin"]["naming"]["check"]
     naming, blur = figures["naming"], figures["blur"]
@@ -71,6 +72,7 @@ def builtin_values(measured: Record) -> dict[str, str]:
         "package": PACKAGES[tower["architecture"]].replace("_", "-"),
         "kept_stages": str(tower["kept_stages"]),
         "tower_steps": _number(tower["steps"]),
+        "words_runs": str(len(runs)),
         "words_steps": _number(words["steps"]),
         **{name: str(words[name]) for name in ("text_layers", "text_width", "projection")},
         "vocabulary": _number(words["vocabulary"]),

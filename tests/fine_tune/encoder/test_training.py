@@ -49,7 +49,15 @@ WORDS = WordsRecipe(
     text_layers=1,
 )
 RECIPE = pretrain.Recipe(
-    crops=24, close_ups=12, traps=8, photo_crops=500, side=72, photo_side=40, sizes=(48, 64), tower=TOWER, words=WORDS
+    crops=24,
+    close_ups=12,
+    traps=8,
+    photo_crops=500,
+    side=72,
+    photo_side=40,
+    sizes=(48, 64),
+    tower=TOWER,
+    words=(WORDS, replace(WORDS, rare=0.5)),
 )
 
 
@@ -117,6 +125,31 @@ def test_the_networks_are_asked_of_close_ups_once_and_their_answers_are_learnt(
     far = replace(drawings, teacher_features=drawings.teacher_features + np.float16(5))
     again.material = replace(again.material, close_up_answers=far)
     assert again.train_step()["features"] > trainer.train_step()["features"] + 1
+
+
+def test_runs_of_the_words_begin_alike_and_their_mean_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    began = []
+
+    class Run:
+        def __init__(self, *given: Any) -> None:
+            self.recipe, self.model = given[0], given[2]
+            assert given[4].is_dir()
+
+        def resume(self) -> None:
+            began.append(float(self.model.weight.detach()))
+
+        def run(self) -> None:
+            self.model.weight.data += self.recipe.rare
+
+        def keep_average(self) -> None: ...
+
+    monkeypatch.setattr(pretrain, "WordsTrainer", Run)
+    model = torch.nn.Linear(1, 1)
+    model.weight.data.fill_(2.0)
+    features: Any = None
+    pretrain.learn_words((replace(WORDS, rare=1.0), replace(WORDS, rare=0.5)), features, model, None, tmp_path)
+    assert began == [2.0, 2.0]
+    assert float(model.weight.detach()) == 2.75
 
 
 def test_only_photos_of_the_split_for_training_are_read(named: Path) -> None:
