@@ -39,8 +39,8 @@ from fine_tune.encoder.crops import read_annotated, sample_backgrounds
 #: Temperatures lie between these.
 COLDEST, HOTTEST = 0.1, 20.0
 
-#: Shares of a group's weight for its species that are tried.
-SPECIES_SHARES = (0.0, 0.1, 0.3, 0.5)
+#: Shares of a group's weight for its species that are tried. Never none: a species could then not even be guessed.
+SPECIES_SHARES = (0.05, 0.1, 0.3, 0.5)
 
 #: Fewer answers than this show no share that is right; the level keeps its default threshold.
 LEAST_ANSWERS = 12

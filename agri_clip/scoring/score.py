@@ -58,17 +58,16 @@ __all__ = [
 
 #: Weight of objectness against the encoder in the probability of an insect (`combine`), chosen with the embedded models
 #: on 32 real training traps: counts are off by 14.6 % with 0.6, 14.1 % with 0.7, 14.0 % with 0.8; AP50 is .859, .860,
-#: .858.
+#: .858 (models of 30 November 2026).
 OBJECTNESS_WEIGHT = 0.7
 
-#: Log odds of an insect before looking, where a proposer gives the region: the encoder takes insects and background
-#: for equally likely, but most regions on a dirty card are none. Chosen on the same traps: counted from one half on,
-#: 2 % too few are counted there with 0, 9 % with -0.25; on photos that the detector was not trained on a few more.
-PRIOR = -0.1
+#: Log odds of an insect before looking, where a proposer gives the region: how much is no insect is told by the photo's
+#: objectness beside what is usual. Chosen on the same traps: counted from one half on, 1 % too few are counted there.
+PRIOR = 0.0
 
 #: Mean objectness of a proposer's regions on the photos that `PRIOR` was chosen on, by its name. Of others it is not
 #: known what is usual; with `contrast`, which gives many weak boxes everywhere, every photo would look full of clutter.
-USUAL_OBJECTNESS = {"insect-yolo": 0.43, "insect-yolo+contrast": 0.43}
+USUAL_OBJECTNESS = {"insect-yolo": 0.33, "insect-yolo+contrast": 0.33}
 
 #: So many regions of the usual objectness are added to every photo: a few regions tell little of it.
 USUAL_REGIONS = 10

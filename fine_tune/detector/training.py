@@ -36,7 +36,7 @@ SETTINGS = {
     "imgsz": 640,
     "tile": 640,
     "overlap": 128,
-    "conf": 0.025,
+    "conf": 0.03,
     "iou": 0.55,
     "views": 2,
     "whole": 1024,
