@@ -97,6 +97,7 @@ def test_an_installed_copy_finds_its_data(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     package = tmp_path / "agri_clip"
     shutil.copytree(root / "agri_clip" / "prompts", package / "prompts")
+    shutil.copytree(root / "agri_clip" / "io", package / "io")
     shutil.copy(root / "agri_clip" / "errors.py", package)
     (package / "__init__.py").touch()  # so that it comes before any installed agri_clip
     shutil.copytree(root / "data" / "pests", package / "_data" / "pests")
