@@ -69,8 +69,9 @@ PRIOR = 0.0
 #: known what is usual; with `contrast`, which gives many weak boxes everywhere, every photo would look full of clutter.
 USUAL_OBJECTNESS = {"insect-yolo": 0.33, "insect-yolo+contrast": 0.33}
 
-#: So many regions of the usual objectness are added to every photo: a few regions tell little of it.
-USUAL_REGIONS = 10
+#: So many regions of the usual objectness are added to every photo: a few dozen regions, as a close-up has, tell little of
+#: clutter. With 10 an insect is counted in .92 of 119 close-ups, with 30 in .94, with 100 in .96; a dirty card has hundreds.
+USUAL_REGIONS = 100
 
 #: A region with a lower probability of an insect is background.
 INSECT_THRESHOLD = 0.5
