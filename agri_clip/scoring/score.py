@@ -69,8 +69,8 @@ PRIOR = 0.0
 #: known what is usual; with `contrast`, which gives many weak boxes everywhere, every photo would look full of clutter.
 USUAL_OBJECTNESS = {"insect-yolo": 0.33, "insect-yolo+contrast": 0.33}
 
-#: So many regions of the usual objectness are added to every photo: a few dozen, as a close-up has, tell little of clutter,
-#: and a dirty card has hundreds. With 10 an insect is counted in .92 of 119 close-ups, with 30 in .94, with 100 in .96.
+#: So many regions of the usual objectness are added to every photo: a few dozen, as a close-up has, tell little, and a
+#: dirty card has hundreds. With 10 an insect is counted in .92 of 119 close-ups, with 30 in .94, with 100 in .96.
 USUAL_REGIONS = 100
 
 #: A region with a lower probability of an insect is background.
