@@ -13,8 +13,8 @@ from torch import Tensor
 from fine_tune.encoder.assembly import features_of
 from fine_tune.encoder.batches import augment
 from fine_tune.encoder.crop_pool import CropPool
-from fine_tune.encoder.networks import Teacher, to_pixels
-from fine_tune.encoder.photo_pool import BATCH, Answers, PhotoPool
+from fine_tune.encoder.networks import Teacher
+from fine_tune.encoder.photo_pool import Answers, PhotoPool
 from fine_tune.encoder.photos import NamedPhoto
 from fine_tune.encoder.prompt_bank import fits
 from fine_tune.encoder.species import group_of, groups
@@ -66,9 +66,7 @@ def kept_answers(file: Path, images: np.ndarray, maps: Tensor, net: Any, stages:
     """
     if not file.exists():
         start_features = features_of(Rest(net, stages).eval(), maps)
-        asked = [teacher(to_pixels(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
-        teacher_features, teacher_logits = (torch.cat(column) for column in zip(*asked, strict=True))
-        values = (start_features, net.get_classifier()(start_features), teacher_features, teacher_logits)
+        values = (start_features, net.get_classifier()(start_features), *teacher.of_crops(images))
         partial = file.with_name(f".{file.name}")
         np.savez(partial, **asdict(Answers(*(v.half().numpy() for v in values))))
         partial.replace(file)

@@ -49,6 +49,12 @@ class Teacher:
         features = self.model.forward_head(self.model.forward_features(pixels), pre_logits=True)
         return features, self.model.get_classifier()(features)
 
+    def of_crops(self, images: Any, batch: int = 20) -> tuple[Tensor, Tensor]:
+        """Features and logits, float16, of many pictures (n, s, s, 3) uint8 RGB, asked in batches."""
+        asked = [self(to_pixels(images[i : i + batch])) for i in range(0, len(images), batch)]
+        features, logits = (torch.cat(column).half() for column in zip(*asked, strict=True))
+        return features, logits
+
 
 def to_pixels(images: Any) -> Tensor:
     """Pictures (n, s, s, 3) uint8 RGB as a tensor (n, 3, s, s) in model units, channels last in memory."""

@@ -8,13 +8,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import torch
 
-from fine_tune.encoder.networks import Teacher, to_pixels
+from fine_tune.encoder.networks import Teacher
 from fine_tune.encoder.photos import NamedPhoto, draw_crop
 
-#: Crops in one file, and in one pass of a network.
-SHARD, BATCH = 500, 20
+#: Crops in one file.
+SHARD = 500
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,9 @@ def write_photo_pool(
         rng = np.random.default_rng([seed, 29, shard])
         drawn = [draw_crop(rng, photos, size) for _ in range(SHARD)]
         images = np.stack([pixels for pixels, _ in drawn])
-        answers: list[list[torch.Tensor]] = [[], [], [], []]
-        for first in range(0, SHARD, BATCH):
-            pixels = to_pixels(images[first : first + BATCH])
-            for column, values in zip(answers, (*start(pixels), *teacher(pixels)), strict=True):
-                column.append(values.half())
+        answers = (*start.of_crops(images), *teacher.of_crops(images))
         names = ("start_features", "start_logits", "teacher_features", "teacher_logits")
-        tables: dict[str, Any] = {name: torch.cat(column).numpy() for name, column in zip(names, answers, strict=True)}
+        tables: dict[str, Any] = {name: values.numpy() for name, values in zip(names, answers, strict=True)}
         partial = file.with_name(f".{file.name}")
         np.savez(partial, images=images, numbers=np.array([number for _, number in drawn]), **tables)
         partial.replace(file)
